@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# make: build/lwcmem and build/liblwcmem.a. make check: everything to pass the tests.
+B ?= build
+CC ?= gcc
+KDIR ?= /lib/modules/$(shell uname -r)/build
+OPT ?= -O2 -g
+SAN ?=
+WARN := -Wall -Wextra -Werror
+BASE := -std=gnu11 $(OPT) $(SAN) $(WARN) -ffp-contract=off -fno-math-errno -fPIC -D_GNU_SOURCE \
+	-Iuserspace -Iuserspace/lib/include -Ikmod -I.
+LIBS_lib := -luring -lzstd -lcrypto -lpthread
+LIBS_cli := -ljansson -lpcre2-8
+
+# liblwcmem: codec, container, kernels, lib. The tool adds the rest.
+LIB_SRC := $(wildcard kmod/codec/*.c userspace/container/*.c userspace/kernels/*.c userspace/lib/*.c)
+CLI_SRC := $(wildcard userspace/readers/*.c userspace/encode/*.c userspace/engine/*.c userspace/cli/*.c)
+LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)
+CLI_OBJ := $(CLI_SRC:%.c=$(B)/%.o)
+
+# A file's name says its ISA; no other file may use those instructions.
+isa-bmi2 := -mbmi -mbmi2 -mpopcnt -mlzcnt
+isa-avx2 := $(isa-bmi2) -mavx2 -mfma -mf16c
+isa-avx512 := $(isa-avx2) -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vbmi -mavx512vbmi2 -mgfni
+isa-flags = $(if $(findstring _avx512,$1),$(isa-avx512),$(if $(findstring _avx2,$1),$(isa-avx2),$(if $(findstring _bmi2,$1),$(isa-bmi2))))
+
+all: $(B)/lwcmem $(B)/liblwcmem.a
+
+$(B)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(BASE) $(call isa-flags,$(notdir $*)) -MMD -MP -c $< -o $@
+
+$(B)/liblwcmem.a: $(LIB_OBJ)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(B)/lwcmem: $(CLI_OBJ) $(B)/liblwcmem.a
+	$(CC) $(SAN) $^ $(LIBS_lib) $(LIBS_cli) -o $@
+
+# Unit tests: one program a file, linked with everything but the tool's main.
+UNIT := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
+$(B)/tests/%: $(B)/tests/unit/%.o $(filter-out %/cli/main.o,$(CLI_OBJ)) $(B)/liblwcmem.a
+	@mkdir -p $(@D)
+	$(CC) $(SAN) $^ -lcmocka $(LIBS_lib) $(LIBS_cli) -o $@
+unit-programs: $(UNIT)
+
+deps:
+	sh tests/deps.sh
+models: all
+	sh tests/models/fetch.sh $(B)
+check: deps
+	sh tests/run.sh all
+check-user:
+	sh tests/run.sh user
+clean:
+	rm -rf $(B) build-*
+
+.PHONY: all unit-programs deps models check check-user clean
+.SECONDARY:
+-include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d)

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-3-Clause */
+/*
+ * Tile decoders, and validation of what a container says about its tiles.
+ *
+ * Contract of every decoder: input pointer and length, output pointer and
+ * exact length. Reads never leave the input, for any bytes, even bytes that
+ * change during the decode: each length and position is fetched once.
+ * Streams must be consumed exactly. The error for a malformed input is the
+ * same on every ISA. On error the output is undefined.
+ */
+#ifndef LWC_CODEC_H
+#define LWC_CODEC_H
+
+#include "platform.h"
+#include "../../uapi/lwcmem_format.h"
+
+enum lwc_error {
+	LWC_OK,
+	LWC_ERR_TRUNCATED,	/* stored bytes end before what they announce */
+	LWC_ERR_TRAILING,	/* stored bytes go on after what they announce */
+	LWC_ERR_GEOMETRY,	/* sizes do not fit the tile */
+	LWC_ERR_STREAM,		/* a stream was not consumed exactly */
+	LWC_ERR_PADDING,	/* bits that must be zero are not */
+	LWC_ERR_ZSTD,		/* inner zstd frame refused */
+	LWC_ERR_CHAIN,		/* codec chain not allowed */
+	LWC_ERR_CRC,
+	LWC_ERR_MAGIC,
+	LWC_ERR_VERSION,
+	LWC_ERR_FEATURE,	/* unknown incompat bit */
+	LWC_ERR_BOUNDS,		/* a table or tile outside the file */
+	LWC_ERR_TABLE,		/* table geometry or block header wrong */
+	LWC_ERRORS,
+};
+
+/* A short English phrase for the error; static storage. */
+const char *lwc_error_string(enum lwc_error error);
+
+/* ISA bits of a CPU and of an implementation; also the mask of overrides. */
+#define LWC_ISA_SCALAR	(1u << 0)
+#define LWC_ISA_BMI2	(1u << 1)
+#define LWC_ISA_AVX2	(1u << 2)
+#define LWC_ISA_AVX512	(1u << 3)	/* F BW VL DQ VBMI VBMI2 GFNI */
+#define LWC_ISA_ALL	0xfu
+
+/* LEVELS stored bytes after validation; pointers into the input. */
+struct lwc_levels_view {
+	const u8 *symbols;	/* 16 */
+	const u8 *level0;
+	const u8 *stream[5];	/* one after another: bit positions never pass low */
+	const u8 *escapes;
+	const u8 *low;		/* weights bytes, the last of the input */
+	u32 weights;
+	u32 escape_count;
+	u32 bits[2];
+};
+
+/*
+ * Check header and geometry of a LEVELS input and set up the view.
+ * weights: what the tile must hold.
+ */
+enum lwc_error lwc_levels_open(struct lwc_levels_view *view, u8 structure,
+			       const u8 *src, size_t src_len, u32 weights);
+
+struct lwc_impl {
+	const char *name;
+	u32 isa;		/* its LWC_ISA_ bit, implies the lower ones */
+	bool uses_fpu;		/* kernel: wrap calls in an FPU section */
+	/* dst: view->weights bf16 values */
+	enum lwc_error (*levels_4)(const struct lwc_levels_view *view, u8 *dst);
+	enum lwc_error (*levels_223)(const struct lwc_levels_view *view, u8 *dst);
+	/* interleave element bytes: plane b of count bytes at src + b * count */
+	void (*planes)(const u8 *src, u8 *dst, size_t count, u32 element);
+};
+
+/* All implementations, slowest first; lwc_impl_count entries. */
+extern const struct lwc_impl *const lwc_impls[];
+extern const unsigned int lwc_impl_count;
+
+/* Fastest implementation whose ISA is in mask (mask: bits that the CPU has). */
+const struct lwc_impl *lwc_impl_select(u32 mask);
+
+/* Scratch of a decode: the caller's, 64-byte aligned, one user at a time. */
+struct lwc_scratch {
+	u8 *tile;		/* LWC_TILE_MAX bytes */
+	void *zstd;		/* lwc_zstd_workspace() bytes */
+	size_t zstd_len;
+};
+
+/*
+ * Decode one tile: src_len stored bytes (crc already checked) to exactly
+ * dst_len bytes. entry: a private copy, checked by lwc_tile_check. A COPY
+ * entry must have been replaced by the entry that it names.
+ */
+enum lwc_error lwc_tile_decode(const struct lwc_impl *impl,
+			       const struct lwc_tile *entry, const u8 *src,
+			       size_t src_len, u8 *dst, size_t dst_len,
+			       struct lwc_scratch *scratch);
+
+/* crc32c (Castagnoli), seed 0, as in RFC 3720. hw: CPU has SSE4.2. */
+u32 lwc_crc32c(u32 crc, const u8 *data, size_t len);
+
+/* --- validation: private copies in, no access to the file --- */
+
+/* sb: one slot. file_len: real length of the file. unknown: set on FEATURE. */
+enum lwc_error lwc_superblock_check(const struct lwc_superblock *sb,
+				    u64 file_len, u64 *unknown);
+
+/* Entry size that a table must have, 0 for an unknown table. */
+u32 lwc_table_entry_size(u32 table);
+
+/* Block and byte in the block's payload of an entry. */
+struct lwc_block_position {
+	u64 block;
+	u32 offset;
+};
+struct lwc_block_position lwc_table_position(u32 entry_size, u64 index);
+
+enum lwc_error lwc_block_check(const struct lwc_block *block,
+			       const struct lwc_superblock *sb, u32 table,
+			       u64 index);
+
+/* tiles: entries of the tile table; arena_end: end of the object before. */
+enum lwc_error lwc_object_check(const struct lwc_object *object,
+				const struct lwc_superblock *sb);
+
+/* Decoded length of tile index of the object (0..tile_count-1). */
+u32 lwc_tile_length(const struct lwc_object *object, u64 index);
+
+enum lwc_error lwc_tile_check(const struct lwc_tile *entry,
+			      const struct lwc_superblock *sb, u32 decoded_len);
+
+enum lwc_error lwc_file_check(const struct lwc_file *file,
+			      const struct lwc_superblock *sb);
+enum lwc_error lwc_extent_check(const struct lwc_extent *extent,
+				const struct lwc_superblock *sb);
+
+/* A name that may be created below a directory: see struct lwc_file. */
+bool lwc_name_ok(const char *name, size_t len);
+
+#endif

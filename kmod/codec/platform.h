@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-3-Clause */
+/*
+ * The one seam between the codec and what it is compiled into. Everything
+ * that the codec uses beyond C itself comes from here.
+ */
+#ifndef LWC_PLATFORM_H
+#define LWC_PLATFORM_H
+
+#ifdef __KERNEL__
+#include <linux/types.h>
+#include <linux/string.h>
+#include <linux/overflow.h>
+#include <asm/unaligned.h>
+#define lwc_le32(p)	get_unaligned_le32(p)
+#define lwc_le64(p)	get_unaligned_le64(p)
+#else
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef uint64_t u64;
+
+static inline u32 lwc_le32(const void *p)
+{
+	u32 v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static inline u64 lwc_le64(const void *p)
+{
+	u64 v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+#define check_add_overflow(a, b, d)	__builtin_add_overflow(a, b, d)
+#define check_mul_overflow(a, b, d)	__builtin_mul_overflow(a, b, d)
+#endif
+
+/* Bytes of workspace that lwc_zstd_decode needs, 8-byte aligned. */
+size_t lwc_zstd_workspace(void);
+
+/*
+ * Decode exactly one zstd frame of src_len bytes to exactly dst_len bytes.
+ * True on success. workspace: see above; nothing is kept in it between calls.
+ */
+bool lwc_zstd_decode(void *workspace, size_t workspace_len, u8 *dst,
+		     size_t dst_len, const u8 *src, size_t src_len);
+
+#endif

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: (GPL-2.0-only WITH Linux-syscall-note) OR BSD-3-Clause */
+/*
+ * The .lwc container: one file carries a model directory and gives it back
+ * byte for byte. All integers are little endian. DRAFT: the layout may change
+ * until the magic loses the word "draft".
+ *
+ *   0      superblock slot 0 (4096 bytes)
+ *   4096   superblock slot 1 (4096 bytes)
+ *   8192   payloads of tiles and the tables, in any order
+ *
+ * The valid slot with the higher generation describes the model. An update
+ * appends its payloads and tables, then writes the other slot, so a crash
+ * leaves the old model or the new one.
+ *
+ * A table is an array of fixed-size entries in metadata blocks of 4096 bytes.
+ * An entry never straddles two blocks: a block holds
+ * LWC_BLOCK_PAYLOAD / entry_size entries. The NAMES table is a table of
+ * one-byte entries. Each block has its own crc32c, checked when the block is
+ * first used, so that opening a large model touches only what it needs.
+ *
+ * Every byte of every file of the model belongs to an object: a tensor, or a
+ * literal (what is between tensors, and files that hold none). An object is
+ * cut into tiles that decode independently of each other.
+ */
+#ifndef _UAPI_LWCMEM_FORMAT_H
+#define _UAPI_LWCMEM_FORMAT_H
+
+#include <linux/types.h>
+
+#define LWC_MAGIC		"LWCdraft"
+#define LWC_MAGIC_SIZE		8
+#define LWC_SUPERBLOCK_SIZE	4096
+#define LWC_SUPERBLOCK_SLOTS	2
+#define LWC_DATA_START		(LWC_SUPERBLOCK_SIZE * LWC_SUPERBLOCK_SLOTS)
+
+#define LWC_BLOCK_SIZE		4096
+#define LWC_BLOCK_HEADER	32
+#define LWC_BLOCK_PAYLOAD	(LWC_BLOCK_SIZE - LWC_BLOCK_HEADER)
+
+/* Largest decoded tile; stored tiles never exceed it either (RAW is the cap). */
+#define LWC_TILE_MAX		(256u * 1024)
+#define LWC_TILE_TARGET		(128u * 1024)
+#define LWC_MAX_DIMS		8
+#define LWC_CHAIN_MAX		4
+#define LWC_NAME_MAX		4095
+#define LWC_MAX_DEPS		64
+#define LWC_PAYLOAD_ALIGN	64
+
+/* Incompatible features: a reader that does not know a bit refuses the file. */
+#define LWC_INCOMPAT_LEVELS_4	 (1ull << 0)	/* structure (4), packed nibbles */
+#define LWC_INCOMPAT_LEVELS_223	 (1ull << 1)	/* structure (2,2,3) */
+#define LWC_INCOMPAT_PLANES	 (1ull << 2)
+#define LWC_INCOMPAT_ZSTD	 (1ull << 3)
+#define LWC_INCOMPAT_COPY	 (1ull << 4)
+#define LWC_INCOMPAT_KNOWN	 (LWC_INCOMPAT_LEVELS_4 | LWC_INCOMPAT_LEVELS_223 | \
+				  LWC_INCOMPAT_PLANES | LWC_INCOMPAT_ZSTD | \
+				  LWC_INCOMPAT_COPY)
+
+enum lwc_table {
+	LWC_TABLE_FILES,
+	LWC_TABLE_EXTENTS,
+	LWC_TABLE_OBJECTS,
+	LWC_TABLE_TILES,
+	LWC_TABLE_DEPS,
+	LWC_TABLE_NAMES,
+	LWC_TABLES,
+};
+
+/* offset: of the first metadata block, a multiple of 4096. count: entries. */
+struct lwc_table_ref {
+	__le64 offset;
+	__le64 count;
+	__le32 entry_size;
+	__le32 reserved;
+};
+
+/* crc: crc32c (Castagnoli) of bytes 16..4095 of the slot. */
+struct lwc_superblock {
+	__u8 magic[LWC_MAGIC_SIZE];
+	__le32 crc;
+	__le32 version;			/* 0 while the format is a draft */
+	__le64 generation;		/* 0 = slot never written */
+	__u8 uuid[16];
+	__le64 compat;
+	__le64 ro_compat;
+	__le64 incompat;
+	__le64 file_size;		/* bytes that this generation covers */
+	__le64 bytes_original;		/* sum of the sizes of all files */
+	__le64 weights;			/* sum of the elements of all tensors */
+	__le64 arena_size;
+	__le32 payload_align;
+	__le32 reserved0;
+	struct lwc_table_ref tables[LWC_TABLES];
+	__u8 reserved[3848];		/* zero */
+};
+
+/* crc: crc32c of bytes 4..4095. Unused payload bytes are zero. */
+struct lwc_block {
+	__le32 crc;
+	__le32 table;			/* enum lwc_table */
+	__le64 index;			/* of this block in its table */
+	__u8 uuid[16];			/* of the superblock: a stale block is noticed */
+	__u8 payload[LWC_BLOCK_PAYLOAD];
+};
+
+enum lwc_file_kind {
+	LWC_FILE_REGULAR = 1,
+	LWC_FILE_DIRECTORY = 2,
+};
+
+/* Sorted by name. name: relative, '/' between components, never "." or "..". */
+struct lwc_file {
+	__le64 name_offset;		/* in NAMES */
+	__le32 name_length;
+	__le16 kind;
+	__le16 mode;			/* permission bits */
+	__le64 size;
+	__le64 extent_first;		/* extents tile the file without holes */
+	__le64 extent_count;
+	__u8 sha256[32];		/* of the original file; zero for a directory */
+};
+
+/* length bytes of the object from object_offset on, at file_offset. */
+struct lwc_extent {
+	__le64 file_offset;
+	__le64 length;
+	__le64 object;
+	__le64 object_offset;
+};
+
+enum lwc_dtype {
+	LWC_DTYPE_BYTES = 0,		/* literals */
+	LWC_DTYPE_BF16 = 1,
+	LWC_DTYPE_F16 = 2,
+	LWC_DTYPE_F32 = 3,
+	LWC_DTYPE_F64 = 4,
+	LWC_DTYPE_F8_E4M3 = 5,
+	LWC_DTYPE_F8_E5M2 = 6,
+	LWC_DTYPE_I8 = 7,
+	LWC_DTYPE_U8 = 8,
+	LWC_DTYPE_I16 = 9,
+	LWC_DTYPE_U16 = 10,
+	LWC_DTYPE_I32 = 11,
+	LWC_DTYPE_U32 = 12,
+	LWC_DTYPE_I64 = 13,
+	LWC_DTYPE_U64 = 14,
+	LWC_DTYPE_BOOL = 15,
+	LWC_DTYPES,
+};
+
+#define LWC_NO_ARENA	(~0ull)
+
+/*
+ * An object of decoded_size bytes in tile_count tiles of tile_bytes each; the
+ * last one holds the rest. arena_offset grows with the index; literals have
+ * LWC_NO_ARENA. sha256: over the concatenated sha256 of its decoded tiles.
+ */
+struct lwc_object {
+	__le64 name_offset;
+	__le32 name_length;		/* 0 for a literal */
+	__le16 dtype;
+	__le16 ndim;
+	__le64 shape[LWC_MAX_DIMS];
+	__le64 decoded_size;
+	__le64 arena_offset;
+	__le64 tile_first;
+	__le64 tile_count;
+	__le32 tile_bytes;
+	__le32 reserved;
+	__u8 sha256[32];
+};
+
+enum lwc_codec_id {
+	LWC_CODEC_NONE = 0,		/* ends a chain */
+	LWC_CODEC_RAW = 1,
+	LWC_CODEC_CONST = 2,		/* stored: one element of 1, 2, 4 or 8 bytes */
+	LWC_CODEC_ZSTD = 3,		/* one frame, exact content size, no dictionary */
+	LWC_CODEC_LEVELS = 4,
+	LWC_CODEC_PLANES = 5,		/* byte planes of param-byte elements, then inner */
+	LWC_CODEC_COPY = 6,		/* same bytes as tile ref; never of a COPY */
+	LWC_CODECS,
+};
+
+/*
+ * chain: outermost first; the stored bytes are input of the last codec. Valid
+ * chains: one codec, or PLANES followed by RAW or ZSTD. param: element size of
+ * PLANES, structure of LEVELS, else 0. COPY stores nothing: offset, stored
+ * and crc are those of the tile it names, which ref repeats for checking.
+ */
+struct lwc_tile {
+	__le64 offset;
+	__le32 stored;
+	__le32 crc;			/* crc32c of the stored bytes */
+	__u8 chain[LWC_CHAIN_MAX];
+	__u8 param;
+	__u8 reserved[3];
+	__le64 ref;
+};
+
+struct lwc_dep {
+	__u8 uuid[16];
+	__u8 sha256[32];
+};
+
+/*
+ * LEVELS: level-rank bit planes of bf16. Each weight is rotated left by one
+ * bit, so that its high byte is the exponent and its low byte mantissa and
+ * sign. Exponents are ranked by frequency in the tile. Weights go in groups
+ * of 64; only the tile's last group is ragged, its unused bits are zero.
+ *
+ * Structure 1, "(4)": the code of a weight is its rank if that is below 15,
+ * else 15 (escape). A group is 32 bytes: byte i holds the code of weight i in
+ * its low nibble and of weight i + 32 in its high nibble.
+ *
+ * Structure 2, "(2,2,3)": a group is two u64 planes (bit b of each code).
+ * Code 3 continues on level 1, two more bits for each such weight, in order,
+ * in stream 0 (bit 0) and stream 1 (bit 1); code 3 there continues on level 2,
+ * three bits in streams 2, 3, 4; 7 there escapes. Ranks: 0..2, 3..5, 6..12.
+ *
+ * Layout of the stored bytes:
+ *   struct lwc_levels_header
+ *   u8 symbols[16]		exponent of each rank, unused ranks zero
+ *   level 0			groups * 32 bytes, or groups * 16 bytes
+ *   streams			each (bits + 7) / 8 bytes, tail bits zero;
+ *				0 and 1 hold bits[0] bits, 2..4 hold bits[1]
+ *   escapes			one exponent byte for each escaped weight, in order
+ *   low bytes			one for each weight: last, so that a decoder that
+ *				checks its positions once a block still reads
+ *				inside the input
+ */
+enum lwc_structure {
+	LWC_STRUCTURE_4 = 1,
+	LWC_STRUCTURE_223 = 2,
+};
+
+struct lwc_levels_header {
+	__le32 weights;
+	__le32 escapes;
+	__le32 bits[2];			/* zero for structure (4) */
+};
+
+#define LWC_LEVELS_SYMBOLS	16
+#define LWC_GROUP		64
+
+#ifdef __cplusplus
+#define LWC_SIZE_ASSERT(t, n) static_assert(sizeof(t) == (n), #t)
+#else
+#define LWC_SIZE_ASSERT(t, n) _Static_assert(sizeof(t) == (n), #t)
+#endif
+LWC_SIZE_ASSERT(struct lwc_table_ref, 24);
+LWC_SIZE_ASSERT(struct lwc_superblock, 4096);
+LWC_SIZE_ASSERT(struct lwc_block, 4096);
+LWC_SIZE_ASSERT(struct lwc_file, 72);
+LWC_SIZE_ASSERT(struct lwc_extent, 32);
+LWC_SIZE_ASSERT(struct lwc_object, 152);
+LWC_SIZE_ASSERT(struct lwc_tile, 32);
+LWC_SIZE_ASSERT(struct lwc_dep, 48);
+LWC_SIZE_ASSERT(struct lwc_levels_header, 16);
+
+#endif
