@@ -96,7 +96,7 @@ enum lwc_error lwc_tile_decode(const struct lwc_impl *impl,
 			       size_t src_len, u8 *dst, size_t dst_len,
 			       struct lwc_scratch *scratch);
 
-/* crc32c (Castagnoli), seed 0, as in RFC 3720. hw: CPU has SSE4.2. */
+/* crc32c (Castagnoli), RFC 3720; crc: 0, or the result for the bytes before. */
 u32 lwc_crc32c(u32 crc, const u8 *data, size_t len);
 
 /* --- validation: private copies in, no access to the file --- */

@@ -10,9 +10,16 @@
 #include <linux/types.h>
 #include <linux/string.h>
 #include <linux/overflow.h>
+#include <asm/cpufeature.h>
 #include <asm/unaligned.h>
 #define lwc_le32(p)	get_unaligned_le32(p)
 #define lwc_le64(p)	get_unaligned_le64(p)
+
+/* The crc32 instruction works on general registers: no FPU section. */
+static inline bool lwc_has_crc32(void)
+{
+	return boot_cpu_has(X86_FEATURE_XMM4_2);
+}
 #else
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,6 +44,11 @@ static inline u64 lwc_le64(const void *p)
 
 	memcpy(&v, p, sizeof(v));
 	return v;
+}
+
+static inline bool lwc_has_crc32(void)
+{
+	return __builtin_cpu_supports("sse4.2");
 }
 
 #define check_add_overflow(a, b, d)	__builtin_add_overflow(a, b, d)

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-3-Clause
+/* From a tile entry and its stored bytes to the decoded tile. */
+#include "levels.h"
+
+void lwc_planes_scalar(const u8 *src, u8 *dst, size_t count, u32 element)
+{
+	size_t i;
+	u32 plane;
+
+	for (plane = 0; plane < element; plane++)
+		for (i = 0; i < count; i++)
+			dst[i * element + plane] = src[plane * count + i];
+}
+
+static enum lwc_error decode_raw(const u8 *src, size_t src_len, u8 *dst, size_t dst_len)
+{
+	if (src_len != dst_len)
+		return src_len < dst_len ? LWC_ERR_TRUNCATED : LWC_ERR_TRAILING;
+	memcpy(dst, src, dst_len);
+	return LWC_OK;
+}
+
+static enum lwc_error decode_const(const u8 *src, size_t src_len, u8 *dst, size_t dst_len)
+{
+	u8 element[8];
+	size_t i;
+
+	if (src_len != 1 && src_len != 2 && src_len != 4 && src_len != 8)
+		return LWC_ERR_GEOMETRY;
+	if (dst_len % src_len)
+		return LWC_ERR_GEOMETRY;
+	for (i = 0; i < src_len; i++)
+		element[i] = src[i];
+	for (i = 0; i < dst_len; i++)
+		dst[i] = element[i & (src_len - 1)];
+	return LWC_OK;
+}
+
+static enum lwc_error decode_levels(const struct lwc_impl *impl, u8 structure,
+				    const u8 *src, size_t src_len, u8 *dst, size_t dst_len)
+{
+	struct lwc_levels_view view;
+	enum lwc_error error;
+
+	if (dst_len % 2)
+		return LWC_ERR_GEOMETRY;
+	error = lwc_levels_open(&view, structure, src, src_len, (u32)(dst_len / 2));
+	if (error)
+		return error;
+	return structure == LWC_STRUCTURE_4 ? impl->levels_4(&view, dst) :
+					      impl->levels_223(&view, dst);
+}
+
+static enum lwc_error decode_planes(const struct lwc_impl *impl, const struct lwc_tile *entry,
+				    const u8 *src, size_t src_len, u8 *dst, size_t dst_len,
+				    struct lwc_scratch *scratch)
+{
+	u32 element = entry->param;
+
+	if (element < 2 || element > 8 || dst_len % element || dst_len > LWC_TILE_MAX)
+		return LWC_ERR_GEOMETRY;
+	if (entry->chain[1] == LWC_CODEC_ZSTD) {
+		if (!lwc_zstd_decode(scratch->zstd, scratch->zstd_len, scratch->tile, dst_len,
+				     src, src_len))
+			return LWC_ERR_ZSTD;
+		src = scratch->tile;
+	} else if (src_len != dst_len) {
+		return src_len < dst_len ? LWC_ERR_TRUNCATED : LWC_ERR_TRAILING;
+	}
+	impl->planes(src, dst, dst_len / element, element);
+	return LWC_OK;
+}
+
+enum lwc_error lwc_tile_decode(const struct lwc_impl *impl, const struct lwc_tile *entry,
+			       const u8 *src, size_t src_len, u8 *dst, size_t dst_len,
+			       struct lwc_scratch *scratch)
+{
+	switch (entry->chain[0]) {
+	case LWC_CODEC_RAW:
+		return decode_raw(src, src_len, dst, dst_len);
+	case LWC_CODEC_CONST:
+		return decode_const(src, src_len, dst, dst_len);
+	case LWC_CODEC_ZSTD:
+		return lwc_zstd_decode(scratch->zstd, scratch->zstd_len, dst, dst_len, src,
+				       src_len) ? LWC_OK : LWC_ERR_ZSTD;
+	case LWC_CODEC_LEVELS:
+		return decode_levels(impl, entry->param, src, src_len, dst, dst_len);
+	case LWC_CODEC_PLANES:
+		return decode_planes(impl, entry, src, src_len, dst, dst_len, scratch);
+	default:
+		return LWC_ERR_CHAIN;
+	}
+}

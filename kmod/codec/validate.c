@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-3-Clause
+/*
+ * What a container says about itself is checked here and nowhere else, for the
+ * module and for userspace alike. Every argument is a private copy.
+ */
+#include "codec.h"
+
+static const char *const messages[LWC_ERRORS] = {
+	[LWC_OK] = "no error",
+	[LWC_ERR_TRUNCATED] = "stored bytes end too early",
+	[LWC_ERR_TRAILING] = "stored bytes go on too long",
+	[LWC_ERR_GEOMETRY] = "sizes do not fit the tile",
+	[LWC_ERR_STREAM] = "a code stream is not consumed exactly",
+	[LWC_ERR_PADDING] = "bits that must be zero are set",
+	[LWC_ERR_ZSTD] = "zstd frame is damaged or has another size",
+	[LWC_ERR_CHAIN] = "codec chain is not allowed",
+	[LWC_ERR_CRC] = "checksum does not match",
+	[LWC_ERR_MAGIC] = "not an .lwc file",
+	[LWC_ERR_VERSION] = "format version is not supported",
+	[LWC_ERR_FEATURE] = "needs a feature that this reader does not know",
+	[LWC_ERR_BOUNDS] = "points outside the file or its table",
+	[LWC_ERR_TABLE] = "table is malformed",
+};
+
+const char *lwc_error_string(enum lwc_error error)
+{
+	return (unsigned int)error < LWC_ERRORS ? messages[error] : "unknown error";
+}
+
+u32 lwc_table_entry_size(u32 table)
+{
+	switch (table) {
+	case LWC_TABLE_FILES:
+		return sizeof(struct lwc_file);
+	case LWC_TABLE_EXTENTS:
+		return sizeof(struct lwc_extent);
+	case LWC_TABLE_OBJECTS:
+		return sizeof(struct lwc_object);
+	case LWC_TABLE_TILES:
+		return sizeof(struct lwc_tile);
+	case LWC_TABLE_DEPS:
+		return sizeof(struct lwc_dep);
+	case LWC_TABLE_NAMES:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+struct lwc_block_position lwc_table_position(u32 entry_size, u64 index)
+{
+	u32 per_block = LWC_BLOCK_PAYLOAD / entry_size;
+	struct lwc_block_position at;
+
+	at.block = index / per_block;
+	at.offset = (u32)(index % per_block) * entry_size;
+	return at;
+}
+
+static bool zeroes(const u8 *data, size_t len)
+{
+	while (len--)
+		if (*data++)
+			return false;
+	return true;
+}
+
+/* offset .. offset + len lies in the data area of the generation. */
+static bool inside(const struct lwc_superblock *sb, u64 offset, u64 len)
+{
+	u64 end;
+
+	return offset >= LWC_DATA_START && !check_add_overflow(offset, len, &end) &&
+	       end <= lwc_le64(&sb->file_size);
+}
+
+static bool table_inside(const struct lwc_superblock *sb, u32 table)
+{
+	const struct lwc_table_ref *ref = &sb->tables[table];
+	u64 count = lwc_le64(&ref->count), bytes;
+	u32 size = lwc_table_entry_size(table), per_block = LWC_BLOCK_PAYLOAD / size;
+
+	if (lwc_le32(&ref->entry_size) != size || lwc_le32(&ref->reserved))
+		return false;
+	if (!count)
+		return true;
+	if (lwc_le64(&ref->offset) % LWC_BLOCK_SIZE)
+		return false;
+	if (check_mul_overflow((count - 1) / per_block + 1, (u64)LWC_BLOCK_SIZE, &bytes))
+		return false;
+	return inside(sb, lwc_le64(&ref->offset), bytes);
+}
+
+enum lwc_error lwc_superblock_check(const struct lwc_superblock *sb, u64 file_len, u64 *unknown)
+{
+	const u8 *bytes = (const u8 *)sb;
+	u32 table;
+
+	*unknown = 0;
+	if (memcmp(sb->magic, LWC_MAGIC, LWC_MAGIC_SIZE))
+		return LWC_ERR_MAGIC;
+	if (lwc_crc32c(0, bytes + 16, LWC_SUPERBLOCK_SIZE - 16) != lwc_le32(&sb->crc))
+		return LWC_ERR_CRC;
+	if (lwc_le32(&sb->version))
+		return LWC_ERR_VERSION;
+	*unknown = lwc_le64(&sb->incompat) & ~LWC_INCOMPAT_KNOWN;
+	if (*unknown)
+		return LWC_ERR_FEATURE;
+	if (!lwc_le64(&sb->generation) || lwc_le64(&sb->file_size) > file_len ||
+	    lwc_le64(&sb->file_size) < LWC_DATA_START)
+		return LWC_ERR_BOUNDS;
+	if (lwc_le32(&sb->reserved0) || !zeroes(sb->reserved, sizeof(sb->reserved)))
+		return LWC_ERR_TABLE;
+	for (table = 0; table < LWC_TABLES; table++)
+		if (!table_inside(sb, table))
+			return LWC_ERR_TABLE;
+	if (lwc_le64(&sb->tables[LWC_TABLE_DEPS].count) > LWC_MAX_DEPS)
+		return LWC_ERR_TABLE;
+	return LWC_OK;
+}
+
+enum lwc_error lwc_block_check(const struct lwc_block *block, const struct lwc_superblock *sb,
+			       u32 table, u64 index)
+{
+	const u8 *bytes = (const u8 *)block;
+
+	if (lwc_crc32c(0, bytes + 4, LWC_BLOCK_SIZE - 4) != lwc_le32(&block->crc))
+		return LWC_ERR_CRC;
+	if (lwc_le32(&block->table) != table || lwc_le64(&block->index) != index ||
+	    memcmp(block->uuid, sb->uuid, sizeof(sb->uuid)))
+		return LWC_ERR_TABLE;
+	return LWC_OK;
+}
+
+/* first .. first + count lies in the table. */
+static bool range_ok(const struct lwc_superblock *sb, u32 table, u64 first, u64 count)
+{
+	u64 end;
+
+	return !check_add_overflow(first, count, &end) &&
+	       end <= lwc_le64(&sb->tables[table].count);
+}
+
+enum lwc_error lwc_object_check(const struct lwc_object *object, const struct lwc_superblock *sb)
+{
+	u64 size = lwc_le64(&object->decoded_size), arena = lwc_le64(&object->arena_offset);
+	u64 tiles = lwc_le64(&object->tile_count), end;
+	u32 tile_bytes = lwc_le32(&object->tile_bytes);
+
+	if (!range_ok(sb, LWC_TABLE_TILES, lwc_le64(&object->tile_first), tiles) ||
+	    !range_ok(sb, LWC_TABLE_NAMES, lwc_le64(&object->name_offset),
+		      lwc_le32(&object->name_length)))
+		return LWC_ERR_BOUNDS;
+	if (lwc_le32(&object->name_length) > LWC_NAME_MAX || lwc_le32(&object->reserved))
+		return LWC_ERR_TABLE;
+	/* both 16 bits wide: one little-endian load */
+	if ((lwc_le32(&object->dtype) & 0xffff) >= LWC_DTYPES ||
+	    lwc_le32(&object->dtype) >> 16 > LWC_MAX_DIMS)
+		return LWC_ERR_TABLE;
+	if (!tile_bytes || tile_bytes > LWC_TILE_MAX ||
+	    tiles != size / tile_bytes + !!(size % tile_bytes))
+		return LWC_ERR_GEOMETRY;
+	if (arena != LWC_NO_ARENA &&
+	    (arena % 4096 || check_add_overflow(arena, size, &end) ||
+	     end > lwc_le64(&sb->arena_size)))
+		return LWC_ERR_GEOMETRY;
+	return LWC_OK;
+}
+
+u32 lwc_tile_length(const struct lwc_object *object, u64 index)
+{
+	u64 size = lwc_le64(&object->decoded_size);
+	u32 tile_bytes = lwc_le32(&object->tile_bytes);
+	u64 rest = size - index * tile_bytes;
+
+	return rest < tile_bytes ? (u32)rest : tile_bytes;
+}
+
+static bool chain_ok(const struct lwc_tile *entry)
+{
+	const u8 *chain = entry->chain;
+
+	if (chain[2] || chain[3])
+		return false;
+	if (chain[0] == LWC_CODEC_PLANES)
+		return (chain[1] == LWC_CODEC_RAW || chain[1] == LWC_CODEC_ZSTD) &&
+		       entry->param >= 2 && entry->param <= 8;
+	if (chain[1])
+		return false;
+	if (chain[0] == LWC_CODEC_LEVELS)
+		return entry->param == LWC_STRUCTURE_4 || entry->param == LWC_STRUCTURE_223;
+	return !entry->param && chain[0] >= LWC_CODEC_RAW && chain[0] < LWC_CODECS;
+}
+
+enum lwc_error lwc_tile_check(const struct lwc_tile *entry, const struct lwc_superblock *sb,
+			      u32 decoded_len)
+{
+	u32 stored = lwc_le32(&entry->stored);
+	bool copy = entry->chain[0] == LWC_CODEC_COPY;
+
+	if (!chain_ok(entry) || !zeroes(entry->reserved, sizeof(entry->reserved)))
+		return LWC_ERR_CHAIN;
+	if (!stored || stored > LWC_TILE_MAX || stored > decoded_len + 64u)
+		return LWC_ERR_GEOMETRY;
+	if (!inside(sb, lwc_le64(&entry->offset), stored))
+		return LWC_ERR_BOUNDS;
+	if (copy ? !range_ok(sb, LWC_TABLE_TILES, lwc_le64(&entry->ref), 1) :
+		   lwc_le64(&entry->ref) != 0)
+		return LWC_ERR_BOUNDS;
+	return LWC_OK;
+}
+
+enum lwc_error lwc_file_check(const struct lwc_file *file, const struct lwc_superblock *sb)
+{
+	u32 kind = lwc_le32(&file->kind) & 0xffff, mode = lwc_le32(&file->kind) >> 16;
+	u32 name = lwc_le32(&file->name_length);
+
+	if ((kind != LWC_FILE_REGULAR && kind != LWC_FILE_DIRECTORY) || mode > 07777 || !name ||
+	    name > LWC_NAME_MAX)
+		return LWC_ERR_TABLE;
+	if (!range_ok(sb, LWC_TABLE_NAMES, lwc_le64(&file->name_offset), name) ||
+	    !range_ok(sb, LWC_TABLE_EXTENTS, lwc_le64(&file->extent_first),
+		      lwc_le64(&file->extent_count)))
+		return LWC_ERR_BOUNDS;
+	if (kind == LWC_FILE_DIRECTORY &&
+	    (lwc_le64(&file->size) || lwc_le64(&file->extent_count)))
+		return LWC_ERR_GEOMETRY;
+	return LWC_OK;
+}
+
+enum lwc_error lwc_extent_check(const struct lwc_extent *extent, const struct lwc_superblock *sb)
+{
+	u64 end;
+
+	if (!range_ok(sb, LWC_TABLE_OBJECTS, lwc_le64(&extent->object), 1))
+		return LWC_ERR_BOUNDS;
+	if (!lwc_le64(&extent->length) ||
+	    check_add_overflow(lwc_le64(&extent->file_offset), lwc_le64(&extent->length), &end) ||
+	    check_add_overflow(lwc_le64(&extent->object_offset), lwc_le64(&extent->length), &end))
+		return LWC_ERR_GEOMETRY;
+	return LWC_OK;
+}
+
+bool lwc_name_ok(const char *name, size_t len)
+{
+	size_t start = 0, i;
+
+	if (!len || len > LWC_NAME_MAX)
+		return false;
+	for (i = 0; i <= len; i++) {
+		if (i < len && !name[i])
+			return false;
+		if (i < len && name[i] != '/')
+			continue;
+		if (i == start || i - start > 255 || (i - start == 1 && name[start] == '.') ||
+		    (i - start == 2 && name[start] == '.' && name[start + 1] == '.'))
+			return false;
+		start = i + 1;
+	}
+	return true;
+}

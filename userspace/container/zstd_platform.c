@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The codec's zstd seam on the system's libzstd. */
+#define ZSTD_STATIC_LINKING_ONLY
+#include <zstd.h>
+#include "codec/platform.h"
+
+size_t lwc_zstd_workspace(void)
+{
+    return ZSTD_estimateDCtxSize();
+}
+
+bool lwc_zstd_decode(void *workspace, size_t workspace_len, u8 *dst, size_t dst_len, const u8 *src,
+                     size_t src_len)
+{
+    ZSTD_DCtx *context = ZSTD_initStaticDCtx(workspace, workspace_len);
+
+    if (!context || ZSTD_getFrameContentSize(src, src_len) != dst_len)
+        return false;
+    if (ZSTD_findFrameCompressedSize(src, src_len) != src_len)
+        return false;
+    return ZSTD_decompressDCtx(context, dst, dst_len, src, src_len) == dst_len;
+}
