@@ -8,7 +8,7 @@ SAN ?=
 WARN := -Wall -Wextra -Werror
 BASE := -std=gnu11 $(OPT) $(SAN) $(WARN) -ffp-contract=off -fno-math-errno -fPIC -D_GNU_SOURCE \
 	-Iuserspace -Iuserspace/lib/include -Ikmod -I.
-LIBS_lib := -luring -lzstd -lcrypto -lpthread
+LIBS_lib := -luring -lzstd -lcrypto -lpthread -lm
 LIBS_cli := -ljansson -lpcre2-8
 
 # liblwcmem: codec, container, kernels, lib. The tool adds the rest.

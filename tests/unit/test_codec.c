@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Every encoder output through every decoder of this CPU; damaged streams give one error. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <math.h>
+#include "codec/codec.h"
+#include "encode/encode.h"
+#include "encode/levels_encode.h"
+
+static uint64_t state = 0x9e3779b97f4a7c15ull;
+
+static uint64_t rnd(void)
+{
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return state;
+}
+
+static uint32_t cpu_isa(void)
+{
+    uint32_t mask = LWC_ISA_SCALAR;
+
+    if (__builtin_cpu_supports("bmi2"))
+        mask |= LWC_ISA_BMI2;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2"))
+        mask |= LWC_ISA_AVX2;
+    if (__builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("gfni") &&
+        __builtin_cpu_supports("avx512bw"))
+        mask |= LWC_ISA_AVX512;
+    return mask;
+}
+
+static struct lwc_scratch scratch_new(void)
+{
+    struct lwc_scratch scratch = {.zstd_len = lwc_zstd_workspace()};
+
+    scratch.tile = malloc(LWC_TILE_MAX);
+    scratch.zstd = malloc(scratch.zstd_len);
+    return scratch;
+}
+
+/* What a tile's weights look like. */
+enum shape { GAUSS, EQUAL, WIDE, SPECIAL, TWO, SHAPES };
+
+static uint16_t weight(enum shape shape)
+{
+    double u = ((double)(rnd() >> 11) + 1) * 0x1p-53, v = (double)(rnd() >> 11) * 0x1p-53;
+    float f = (float)(0.02 * sqrt(-2 * log(u)) * cos(6.283185307179586 * v));
+    uint32_t bits;
+
+    switch (shape) {
+    case EQUAL:
+        return 0x3f80;
+    case WIDE:
+        return (uint16_t)rnd(); /* any bits: NaN payloads, infinities, mostly escapes */
+    case SPECIAL: {
+        static const uint16_t values[] = {0x7f80, 0xff80, 0x7fc1, 0xffff, 0x0001, 0x8001, 0, 0x8000};
+
+        return values[rnd() % 8];
+    }
+    case TWO:
+        return rnd() % 50 ? 0x3c00 : 0x4100;
+    default:
+        memcpy(&bits, &f, 4);
+        return (uint16_t)(bits >> 16);
+    }
+}
+
+static void cross(const uint16_t *w, size_t n)
+{
+    struct lwc_scratch scratch = scratch_new();
+    uint8_t *packed = malloc(levels_capacity((uint32_t)n)), *out = malloc(2 * n + 1);
+    uint32_t mask = cpu_isa();
+    int structure;
+    unsigned int i;
+
+    for (structure = LWC_STRUCTURE_4; structure <= LWC_STRUCTURE_223; structure++) {
+        size_t size = levels_encode(structure, (const uint8_t *)w, (uint32_t)n, packed);
+        uint8_t *exact = malloc(size); /* ASan sees a read past its end */
+        struct lwc_tile entry = {.chain = {LWC_CODEC_LEVELS}, .param = (uint8_t)structure};
+
+        memcpy(exact, packed, size);
+        for (i = 0; i < lwc_impl_count; i++) {
+            if (!(lwc_impls[i]->isa & mask))
+                continue;
+            memset(out, 0xa5, 2 * n + 1);
+            assert_int_equal(
+                lwc_tile_decode(lwc_impls[i], &entry, exact, size, out, 2 * n, &scratch), LWC_OK);
+            assert_memory_equal(out, w, 2 * n);
+            assert_int_equal(out[2 * n], 0xa5);
+        }
+        free(exact);
+    }
+    free(packed);
+    free(out);
+    free(scratch.tile);
+    free(scratch.zstd);
+}
+
+static void test_levels_cross(void **unused)
+{
+    static const size_t sizes[] = {1, 2, 63, 64, 65, 127, 2047, 2048, 2049, 4096, 5000, 65536, 131071};
+    uint16_t *w = malloc(131072 * 2);
+    unsigned int shape, s;
+    size_t i;
+
+    (void)unused;
+    for (shape = 0; shape < SHAPES; shape++)
+        for (s = 0; s < sizeof(sizes) / sizeof(*sizes); s++) {
+            for (i = 0; i < sizes[s]; i++)
+                w[i] = weight(shape);
+            cross(w, sizes[s]);
+        }
+    free(w);
+}
+
+/* A flipped bit or a cut must give the same verdict, and the same bytes if it is accepted. */
+static void test_levels_damage(void **unused)
+{
+    enum { N = 4133 };
+    struct lwc_scratch scratch = scratch_new();
+    uint16_t w[N];
+    uint8_t *packed = malloc(levels_capacity(N)), *want = malloc(2 * N), *out = malloc(2 * N);
+    uint32_t mask = cpu_isa();
+    int structure, round, refused = 0;
+    unsigned int i;
+
+    (void)unused;
+    for (i = 0; i < N; i++)
+        w[i] = weight(GAUSS);
+    for (structure = LWC_STRUCTURE_4; structure <= LWC_STRUCTURE_223; structure++)
+        for (round = 0; round < 4000; round++) {
+            size_t size = levels_encode(structure, (const uint8_t *)w, N, packed);
+            size_t cut = round % 4 == 3 ? rnd() % size : size;
+            uint8_t *exact = malloc(cut ? cut : 1);
+            struct lwc_tile entry = {.chain = {LWC_CODEC_LEVELS}, .param = (uint8_t)structure};
+            enum lwc_error first = LWC_OK, error;
+
+            memcpy(exact, packed, cut);
+            for (i = 0; cut && i < 1 + rnd() % 4; i++)
+                exact[round & 1 ? rnd() % cut : rnd() % (cut < 1400 ? cut : 1400)] ^=
+                    (uint8_t)(1u << rnd() % 8);
+            for (i = 0; i < lwc_impl_count; i++) {
+                if (!(lwc_impls[i]->isa & mask))
+                    continue;
+                error = lwc_tile_decode(lwc_impls[i], &entry, exact, cut, out, 2 * N, &scratch);
+                if (!i) {
+                    first = error;
+                    memcpy(want, out, 2 * N);
+                }
+                assert_int_equal(error, first);
+                if (!error)
+                    assert_memory_equal(out, want, 2 * N);
+            }
+            refused += first != LWC_OK;
+            free(exact);
+        }
+    assert_true(refused > 1000);
+    free(packed);
+    free(want);
+    free(out);
+    free(scratch.tile);
+    free(scratch.zstd);
+}
+
+static void test_every_codec(void **unused)
+{
+    struct encode_policy policy = {.structure = LWC_STRUCTURE_223, .zstd_level = 3};
+    struct encoder *encoder = encoder_new(&policy);
+    struct lwc_scratch scratch = scratch_new();
+    struct encoded_tile tile = {0};
+    uint8_t *src = malloc(LWC_TILE_MAX), *out = malloc(LWC_TILE_MAX);
+    static const size_t sizes[] = {1, 2, 3, 4, 8, 100, 4096, 131072, 262144};
+    unsigned int dtype, s, kind, seen = 0;
+    size_t i;
+
+    (void)unused;
+    assert_non_null(encoder);
+    for (dtype = 0; dtype < LWC_DTYPES; dtype++)
+        for (s = 0; s < sizeof(sizes) / sizeof(*sizes); s++)
+            for (kind = 0; kind < 4; kind++) {
+                for (i = 0; i < sizes[s]; i++)
+                    src[i] = kind == 0   ? (uint8_t)rnd()
+                             : kind == 1 ? 7
+                             : kind == 2 ? (uint8_t)(i % 4 < 2 ? 0 : rnd())
+                                         : (uint8_t)(weight(GAUSS) >> (i & 1 ? 8 : 0));
+                assert_int_equal(encode_tile(encoder, (uint16_t)dtype, src, sizes[s], &tile), 0);
+                assert_true(tile.size <= sizes[s]);
+                seen |= 1u << tile.entry.chain[0];
+                assert_int_equal(lwc_tile_decode(lwc_impl_select(cpu_isa()), &tile.entry, tile.data,
+                                                 tile.size, out, sizes[s], &scratch),
+                                 LWC_OK);
+                assert_memory_equal(src, out, sizes[s]);
+            }
+    assert_int_equal(seen, 1 << LWC_CODEC_RAW | 1 << LWC_CODEC_CONST | 1 << LWC_CODEC_ZSTD |
+                               1 << LWC_CODEC_LEVELS | 1 << LWC_CODEC_PLANES);
+    encoder_free(encoder);
+    free(tile.data);
+    free(src);
+    free(out);
+    free(scratch.tile);
+    free(scratch.zstd);
+}
+
+static void test_crc(void **unused)
+{
+    uint8_t zeros[32] = {0}, *big = malloc(200001);
+    uint32_t parts = 0;
+    size_t i;
+
+    (void)unused;
+    assert_int_equal(lwc_crc32c(0, zeros, 32), 0x8a9136aa); /* RFC 3720 B.4 */
+    assert_int_equal(lwc_crc32c(0, (const uint8_t *)"123456789", 9), 0xe3069283);
+    for (i = 0; i < 200001; i++)
+        big[i] = (uint8_t)rnd();
+    for (i = 0; i < 200001; i += 1000) /* short pieces take the single stream */
+        parts = lwc_crc32c(parts, big + i, 200001 - i < 1000 ? 200001 - i : 1000);
+    assert_int_equal(lwc_crc32c(0, big, 200001), parts);
+    free(big);
+}
+
+static void test_names(void **unused)
+{
+    static const char *const bad[] = {"", "/", "/a", "a/", "a//b", ".", "..", "a/../b", "./a", "a/."};
+    unsigned int i;
+
+    (void)unused;
+    for (i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+        assert_false(lwc_name_ok(bad[i], strlen(bad[i])));
+    assert_false(lwc_name_ok("a\0b", 3));
+    assert_true(lwc_name_ok("a/..b/c.", 8));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_levels_cross), cmocka_unit_test(test_levels_damage),
+        cmocka_unit_test(test_every_codec),  cmocka_unit_test(test_crc),
+        cmocka_unit_test(test_names),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

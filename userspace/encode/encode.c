@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Tries the codecs that can hold a tile and keeps the smallest result. */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zstd.h>
+#include "encode/encode.h"
+#include "encode/levels_encode.h"
+
+struct encoder {
+    struct encode_policy policy;
+    ZSTD_CCtx *zstd;
+    uint8_t *planes; /* LWC_TILE_MAX bytes */
+    uint8_t *trial;  /* a candidate's stored bytes */
+    size_t trial_size;
+};
+
+struct encoder *encoder_new(const struct encode_policy *policy)
+{
+    struct encoder *encoder = calloc(1, sizeof(*encoder));
+    size_t levels = levels_capacity(LWC_TILE_MAX / 2), zstd = ZSTD_compressBound(LWC_TILE_MAX);
+
+    if (!encoder)
+        return NULL;
+    encoder->policy = *policy;
+    encoder->zstd = ZSTD_createCCtx();
+    encoder->planes = malloc(LWC_TILE_MAX);
+    encoder->trial_size = levels > zstd ? levels : zstd;
+    encoder->trial = malloc(encoder->trial_size);
+    if (!encoder->zstd || !encoder->planes || !encoder->trial) {
+        encoder_free(encoder);
+        return NULL;
+    }
+    /* a window no larger than a tile: the kernel's decoder has a fixed workspace */
+    ZSTD_CCtx_setParameter(encoder->zstd, ZSTD_c_compressionLevel, policy->zstd_level);
+    ZSTD_CCtx_setParameter(encoder->zstd, ZSTD_c_windowLog, 18);
+    return encoder;
+}
+
+void encoder_free(struct encoder *encoder)
+{
+    if (!encoder)
+        return;
+    ZSTD_freeCCtx(encoder->zstd);
+    free(encoder->planes);
+    free(encoder->trial);
+    free(encoder);
+}
+
+unsigned int dtype_size(uint16_t dtype)
+{
+    static const uint8_t sizes[LWC_DTYPES] = {
+        [LWC_DTYPE_BYTES] = 1,   [LWC_DTYPE_BF16] = 2,    [LWC_DTYPE_F16] = 2, [LWC_DTYPE_F32] = 4,
+        [LWC_DTYPE_F64] = 8,     [LWC_DTYPE_F8_E4M3] = 1, [LWC_DTYPE_F8_E5M2] = 1,
+        [LWC_DTYPE_I8] = 1,      [LWC_DTYPE_U8] = 1,      [LWC_DTYPE_I16] = 2, [LWC_DTYPE_U16] = 2,
+        [LWC_DTYPE_I32] = 4,     [LWC_DTYPE_U32] = 4,     [LWC_DTYPE_I64] = 8, [LWC_DTYPE_U64] = 8,
+        [LWC_DTYPE_BOOL] = 1,
+    };
+
+    return dtype < LWC_DTYPES ? sizes[dtype] : 1;
+}
+
+/* Take the candidate if it is smaller than what out holds. */
+static int offer(struct encoded_tile *out, uint8_t outer, uint8_t inner, uint8_t param,
+                 const uint8_t *data, size_t size)
+{
+    if (out->size && size >= out->size)
+        return 0;
+    if (size > out->capacity) {
+        uint8_t *grown = realloc(out->data, size);
+
+        if (!grown)
+            return -ENOMEM;
+        out->data = grown;
+        out->capacity = size;
+    }
+    memcpy(out->data, data, size);
+    out->size = size;
+    out->entry.chain[0] = outer;
+    out->entry.chain[1] = inner;
+    out->entry.param = param;
+    return 0;
+}
+
+static int offer_zstd(struct encoder *encoder, struct encoded_tile *out, const uint8_t *src,
+                      size_t len, unsigned int element)
+{
+    size_t size = ZSTD_compress2(encoder->zstd, encoder->trial, encoder->trial_size, src, len);
+
+    if (ZSTD_isError(size))
+        return -ENOMEM;
+    if (element > 1)
+        return offer(out, LWC_CODEC_PLANES, LWC_CODEC_ZSTD, (uint8_t)element, encoder->trial, size);
+    return offer(out, LWC_CODEC_ZSTD, LWC_CODEC_NONE, 0, encoder->trial, size);
+}
+
+static void split_planes(uint8_t *planes, const uint8_t *src, size_t len, unsigned int element)
+{
+    size_t count = len / element, i;
+    unsigned int plane;
+
+    for (plane = 0; plane < element; plane++)
+        for (i = 0; i < count; i++)
+            planes[plane * count + i] = src[i * element + plane];
+}
+
+static int encode_candidates(struct encoder *encoder, uint16_t dtype, const uint8_t *src,
+                             size_t len, struct encoded_tile *out)
+{
+    unsigned int element = dtype_size(dtype);
+    int error;
+
+    if (len % element)
+        element = 1;
+    if (len % element == 0 && len > element && !memcmp(src, src + element, len - element))
+        return offer(out, LWC_CODEC_CONST, LWC_CODEC_NONE, 0, src, element);
+    error = offer(out, LWC_CODEC_RAW, LWC_CODEC_NONE, 0, src, len);
+    if (!error && dtype == LWC_DTYPE_BF16 && element == 2 && encoder->policy.structure) {
+        size_t size = levels_encode(encoder->policy.structure, src, (uint32_t)(len / 2),
+                                    encoder->trial);
+
+        error = offer(out, LWC_CODEC_LEVELS, LWC_CODEC_NONE, (uint8_t)encoder->policy.structure,
+                      encoder->trial, size);
+    }
+    if (!error && element > 1) {
+        split_planes(encoder->planes, src, len, element);
+        error = offer_zstd(encoder, out, encoder->planes, len, element);
+    } else if (!error) {
+        error = offer_zstd(encoder, out, src, len, 1);
+    }
+    return error;
+}
+
+int encode_tile(struct encoder *encoder, uint16_t dtype, const uint8_t *src, size_t len,
+                struct encoded_tile *out)
+{
+    int error;
+
+    memset(&out->entry, 0, sizeof(out->entry));
+    out->size = 0;
+    error = encode_candidates(encoder, dtype, src, len, out);
+    out->entry.stored = (uint32_t)out->size;
+    return error;
+}
+
+/* Exponent bits of an element and where they start. */
+static int float_layout(uint16_t dtype, unsigned int *shift, uint32_t *mask)
+{
+    switch (dtype) {
+    case LWC_DTYPE_BF16:
+        *shift = 7;
+        *mask = 255;
+        return 1;
+    case LWC_DTYPE_F16:
+        *shift = 10;
+        *mask = 31;
+        return 1;
+    case LWC_DTYPE_F32:
+        *shift = 23;
+        *mask = 255;
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+double tile_bound_bits(uint16_t dtype, const uint8_t *src, size_t len)
+{
+    unsigned int element = dtype_size(dtype), shift, i;
+    uint32_t mask, count[256] = {0}, value;
+    size_t n = len / element, k;
+    double bits;
+
+    if (!float_layout(dtype, &shift, &mask))
+        return -1;
+    for (k = 0; k < n; k++) {
+        value = 0;
+        memcpy(&value, src + k * element, element);
+        count[value >> shift & mask]++;
+    }
+    bits = (double)n * (element * 8 - __builtin_popcount(mask));
+    for (i = 0; i < 256; i++)
+        if (count[i])
+            bits += count[i] * log2((double)n / count[i]);
+    return bits;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* From a decoded tile to its stored bytes: the smallest codec that applies. */
+#ifndef LWC_ENCODE_H
+#define LWC_ENCODE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "uapi/lwcmem_format.h"
+
+/* structure: an enum lwc_structure for bf16, or 0 for none. */
+struct encode_policy {
+    int structure;
+    int zstd_level;
+};
+
+/*
+ * entry: chain, param and stored are set; offset, crc and ref are the
+ * caller's. data: size bytes, grown with realloc, the caller's to free; zero
+ * the struct before its first use.
+ */
+struct encoded_tile {
+    struct lwc_tile entry;
+    uint8_t *data;
+    size_t size;
+    size_t capacity;
+};
+
+struct encoder;
+
+/* NULL without memory. An encoder serves one thread at a time. */
+struct encoder *encoder_new(const struct encode_policy *policy);
+void encoder_free(struct encoder *encoder);
+
+/*
+ * Encode len bytes (1 .. LWC_TILE_MAX) of elements of dtype (enum lwc_dtype).
+ * A len that is no multiple of the element size is allowed: it is stored as
+ * bytes. 0, or -ENOMEM.
+ */
+int encode_tile(struct encoder *encoder, uint16_t dtype, const uint8_t *src, size_t len,
+                struct encoded_tile *out);
+
+/*
+ * Order-0 bound of the tile in bits: entropy of its exponents plus all other
+ * bits as they are; negative when dtype is not a float. bf16, f16, f32.
+ */
+double tile_bound_bits(uint16_t dtype, const uint8_t *src, size_t len);
+
+/* Bytes of an element, 1 for LWC_DTYPE_BYTES. */
+unsigned int dtype_size(uint16_t dtype);
+
+#endif
