@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "decoder.h"
+
+#include <stdlib.h>
+
+u32 decoder_cpu_isa(void)
+{
+    u32 isa = LWC_ISA_SCALAR;
+
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("bmi") || !__builtin_cpu_supports("bmi2") ||
+        !__builtin_cpu_supports("popcnt"))
+        return isa;
+    isa |= LWC_ISA_BMI2;
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
+        return isa;
+    isa |= LWC_ISA_AVX2;
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2") &&
+        __builtin_cpu_supports("gfni"))
+        isa |= LWC_ISA_AVX512;
+    return isa;
+}
+
+int decoder_isa_mask(const char *name, u32 *mask)
+{
+    static const struct {
+        const char *name;
+        u32 mask;
+    } names[] = {
+        {"auto", LWC_ISA_ALL},
+        {"scalar", LWC_ISA_SCALAR},
+        {"bmi2", LWC_ISA_SCALAR | LWC_ISA_BMI2},
+        {"avx2", LWC_ISA_SCALAR | LWC_ISA_BMI2 | LWC_ISA_AVX2},
+        {"avx512", LWC_ISA_ALL},
+    };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(name, names[i].name) == 0) {
+            *mask = names[i].mask;
+            return 0;
+        }
+    }
+    return -1;
+}
+
+static int mask_from_environment(u32 *mask, struct failure *failure)
+{
+    const char *name = getenv("LWCMEM_ISA");
+
+    *mask = LWC_ISA_ALL;
+    if (!name || !*name || decoder_isa_mask(name, mask) == 0)
+        return 0;
+    return fail(failure, "LWCMEM_ISA=%s: not an ISA; use auto, scalar, bmi2, avx2 or avx512", name);
+}
+
+int decoder_init(struct decoder *decoder, u32 mask, struct failure *failure)
+{
+    struct lwc_scratch *scratch = &decoder->scratch;
+    size_t workspace = (lwc_zstd_workspace() + 63) & ~(size_t)63;
+
+    memset(decoder, 0, sizeof(*decoder));
+    if (!mask && mask_from_environment(&mask, failure) < 0)
+        return -1;
+    decoder->impl = lwc_impl_select(mask & decoder_cpu_isa());
+    scratch->tile = aligned_alloc(64, LWC_TILE_MAX);
+    scratch->zstd = aligned_alloc(64, workspace ? workspace : 64);
+    scratch->zstd_len = workspace;
+    if (decoder->impl && scratch->tile && scratch->zstd)
+        return 0;
+    decoder_free(decoder);
+    return fail(failure, "out of memory for a tile decoder");
+}
+
+void decoder_free(struct decoder *decoder)
+{
+    free(decoder->scratch.tile);
+    free(decoder->scratch.zstd);
+    memset(decoder, 0, sizeof(*decoder));
+}

@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "reader.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct container {
+    struct lwc_superblock superblock;
+    char *path;
+    int fd;
+    /* one slot a block, NULL until the block has been read and checked */
+    _Atomic(struct lwc_block *) *blocks[LWC_TABLES];
+};
+
+static const char *const table_names[LWC_TABLES] = {"files", "extents", "objects",
+                                                    "tiles", "deps",    "names"};
+
+static uint64_t table_blocks(const struct container *container, uint32_t table)
+{
+    const struct lwc_table_ref *ref = &container->superblock.tables[table];
+
+    if (!ref->count)
+        return 0;
+    return lwc_table_position(ref->entry_size, ref->count - 1).block + 1;
+}
+
+/* Read exactly size bytes. 0, or an errno value; ENODATA at the end of file. */
+static int read_exactly(int fd, void *data, size_t size, uint64_t offset)
+{
+    uint8_t *at = data;
+
+    while (size) {
+        ssize_t got = pread(fd, at, size, (off_t)offset);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return errno;
+        if (got == 0)
+            return ENODATA;
+        at += got;
+        size -= (size_t)got;
+        offset += (uint64_t)got;
+    }
+    return 0;
+}
+
+static int superblock_failure(const char *path, enum lwc_error error, uint64_t unknown,
+                              struct failure *failure)
+{
+    if (error == LWC_ERR_MAGIC)
+        return fail(failure, "%s: not an .lwc container; give a file that lwcmem pack wrote", path);
+    if (error == LWC_ERR_FEATURE)
+        return fail(failure,
+                    "%s: needs format features that this lwcmem does not know (bits 0x%" PRIx64
+                    "); use a newer lwcmem",
+                    path, unknown);
+    return fail(failure, "%s: superblock: %s; the file is truncated or damaged, get it again", path,
+                lwc_error_string(error));
+}
+
+/*
+ * A file in which one slot is sound is sound: the other one may be what a
+ * crash left. Without any, the error of slot 0 says most, unless only slot 1
+ * got as far as a feature that is not known.
+ */
+static int choose_superblock(struct container *container, uint64_t file_len,
+                             struct failure *failure)
+{
+    struct lwc_superblock slot;
+    enum lwc_error first = LWC_ERR_MAGIC;
+    u64 first_unknown = 0;
+    bool found = false;
+
+    for (unsigned int i = 0; i < LWC_SUPERBLOCK_SLOTS; i++) {
+        u64 unknown = 0;
+        enum lwc_error error;
+        int result = read_exactly(container->fd, &slot, sizeof(slot), i * LWC_SUPERBLOCK_SIZE);
+
+        if (result == ENODATA)
+            error = i || file_len >= LWC_MAGIC_SIZE ? LWC_ERR_TRUNCATED : LWC_ERR_MAGIC;
+        else if (result)
+            return fail_errno(failure, result, "%s: cannot read", container->path);
+        else
+            error = lwc_superblock_check(&slot, file_len, &unknown);
+        if (error == LWC_OK && (!found || slot.generation > container->superblock.generation)) {
+            container->superblock = slot;
+            found = true;
+        }
+        if (i == 0 || error == LWC_ERR_FEATURE) {
+            first = error;
+            first_unknown = unknown;
+        }
+    }
+    if (!found)
+        return superblock_failure(container->path, first, first_unknown, failure);
+    return 0;
+}
+
+static int allocate_block_slots(struct container *container, struct failure *failure)
+{
+    for (uint32_t table = 0; table < LWC_TABLES; table++) {
+        uint64_t count = table_blocks(container, table);
+
+        container->blocks[table] = calloc(count ? count : 1, sizeof(*container->blocks[table]));
+        if (!container->blocks[table])
+            return fail(failure, "%s: out of memory", container->path);
+    }
+    return 0;
+}
+
+struct container *container_open(const char *path, struct failure *failure)
+{
+    struct container *container = calloc(1, sizeof(*container));
+    struct stat status;
+
+    if (!container || !(container->path = strdup(path))) {
+        free(container);
+        fail(failure, "%s: out of memory", path);
+        return NULL;
+    }
+    container->fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (container->fd < 0 || fstat(container->fd, &status) < 0) {
+        fail_errno(failure, errno, "%s: cannot open", path);
+    } else if (!S_ISREG(status.st_mode)) {
+        fail(failure, "%s: not a regular file; give a file that lwcmem pack wrote", path);
+    } else if (choose_superblock(container, (uint64_t)status.st_size, failure) == 0 &&
+               allocate_block_slots(container, failure) == 0) {
+        return container;
+    }
+    container_close(container);
+    return NULL;
+}
+
+void container_close(struct container *container)
+{
+    if (!container)
+        return;
+    for (uint32_t table = 0; table < LWC_TABLES; table++) {
+        uint64_t count = container->blocks[table] ? table_blocks(container, table) : 0;
+
+        for (uint64_t i = 0; i < count; i++)
+            free(container->blocks[table][i]);
+        free(container->blocks[table]);
+    }
+    if (container->fd >= 0)
+        close(container->fd);
+    free(container->path);
+    free(container);
+}
+
+const struct lwc_superblock *container_superblock(const struct container *container)
+{
+    return &container->superblock;
+}
+
+const char *container_path(const struct container *container)
+{
+    return container->path;
+}
+
+int container_fd(const struct container *container)
+{
+    return container->fd;
+}
+
+uint64_t container_count(const struct container *container, enum lwc_table table)
+{
+    return container->superblock.tables[table].count;
+}
+
+static struct lwc_block *read_block(struct container *container, uint32_t table, uint64_t index,
+                                    struct failure *failure)
+{
+    uint64_t offset = container->superblock.tables[table].offset + index * LWC_BLOCK_SIZE;
+    struct lwc_block *block = malloc(sizeof(*block));
+    enum lwc_error error;
+    int result;
+
+    if (!block) {
+        fail(failure, "%s: out of memory", container->path);
+        return NULL;
+    }
+    result = read_exactly(container->fd, block, sizeof(*block), offset);
+    if (result && result != ENODATA) {
+        fail_errno(failure, result, "%s: cannot read", container->path);
+    } else {
+        error = result ? LWC_ERR_TRUNCATED
+                       : lwc_block_check(block, &container->superblock, table, index);
+        if (error == LWC_OK)
+            return block;
+        fail(failure,
+             "%s: block %" PRIu64 " of the %s table: %s; the file is damaged, get it again",
+             container->path, index, table_names[table], lwc_error_string(error));
+    }
+    free(block);
+    return NULL;
+}
+
+/* Two threads may read the same block at once; the first one's copy stays. */
+static const struct lwc_block *get_block(struct container *container, uint32_t table,
+                                         uint64_t index, struct failure *failure)
+{
+    _Atomic(struct lwc_block *) *slot = &container->blocks[table][index];
+    struct lwc_block *present = atomic_load(slot);
+    struct lwc_block *block;
+
+    if (present)
+        return present;
+    block = read_block(container, table, index, failure);
+    if (!block || atomic_compare_exchange_strong(slot, &present, block))
+        return block;
+    free(block);
+    return present;
+}
+
+static int get_entry(struct container *container, uint32_t table, uint64_t index, void *entry,
+                     struct failure *failure)
+{
+    const struct lwc_table_ref *ref = &container->superblock.tables[table];
+    struct lwc_block_position position;
+    const struct lwc_block *block;
+
+    if (index >= ref->count)
+        return fail(failure, "%s: entry %" PRIu64 " is not in the %s table; the file is damaged",
+                    container->path, index, table_names[table]);
+    position = lwc_table_position(ref->entry_size, index);
+    block = get_block(container, table, position.block, failure);
+    if (!block)
+        return -1;
+    memcpy(entry, block->payload + position.offset, ref->entry_size);
+    return 0;
+}
+
+static int entry_result(struct container *container, uint32_t table, uint64_t index,
+                        enum lwc_error error, struct failure *failure)
+{
+    if (error == LWC_OK)
+        return 0;
+    return fail(failure, "%s: entry %" PRIu64 " of the %s table: %s; the file is damaged",
+                container->path, index, table_names[table], lwc_error_string(error));
+}
+
+int container_file(struct container *container, uint64_t index, struct lwc_file *file,
+                   struct failure *failure)
+{
+    if (get_entry(container, LWC_TABLE_FILES, index, file, failure) < 0)
+        return -1;
+    return entry_result(container, LWC_TABLE_FILES, index,
+                        lwc_file_check(file, &container->superblock), failure);
+}
+
+int container_extent(struct container *container, uint64_t index, struct lwc_extent *extent,
+                     struct failure *failure)
+{
+    if (get_entry(container, LWC_TABLE_EXTENTS, index, extent, failure) < 0)
+        return -1;
+    return entry_result(container, LWC_TABLE_EXTENTS, index,
+                        lwc_extent_check(extent, &container->superblock), failure);
+}
+
+int container_object(struct container *container, uint64_t index, struct lwc_object *object,
+                     struct failure *failure)
+{
+    if (get_entry(container, LWC_TABLE_OBJECTS, index, object, failure) < 0)
+        return -1;
+    return entry_result(container, LWC_TABLE_OBJECTS, index,
+                        lwc_object_check(object, &container->superblock), failure);
+}
+
+static int get_tile(struct container *container, uint64_t index, uint32_t decoded,
+                    struct lwc_tile *tile, struct failure *failure)
+{
+    if (get_entry(container, LWC_TABLE_TILES, index, tile, failure) < 0)
+        return -1;
+    return entry_result(container, LWC_TABLE_TILES, index,
+                        lwc_tile_check(tile, &container->superblock, decoded), failure);
+}
+
+int container_tile(struct container *container, const struct lwc_object *object, uint64_t index,
+                   struct lwc_tile *tile, struct failure *failure)
+{
+    if (index >= object->tile_count)
+        return fail(failure, "%s: tile %" PRIu64 " is not in its object", container->path, index);
+    return get_tile(container, object->tile_first + index, lwc_tile_length(object, index), tile,
+                    failure);
+}
+
+int container_name(struct container *container, uint64_t offset, uint32_t length, char *name,
+                   struct failure *failure)
+{
+    uint64_t count = container_count(container, LWC_TABLE_NAMES);
+    uint32_t done = 0;
+
+    if (length > LWC_NAME_MAX || offset > count || length > count - offset)
+        return fail(failure, "%s: a name lies outside the names table; the file is damaged",
+                    container->path);
+    while (done < length) {
+        struct lwc_block_position position = lwc_table_position(1, offset + done);
+        uint32_t part = LWC_BLOCK_PAYLOAD - position.offset;
+        const struct lwc_block *block;
+
+        if (part > length - done)
+            part = length - done;
+        block = get_block(container, LWC_TABLE_NAMES, position.block, failure);
+        if (!block)
+            return -1;
+        memcpy(name + done, block->payload + position.offset, part);
+        done += part;
+    }
+    name[length] = '\0';
+    if (memchr(name, '\0', length))
+        return fail(failure, "%s: a name holds a NUL byte; the file is damaged", container->path);
+    return 0;
+}
+
+int container_check_blocks(struct container *container, struct failure *failure)
+{
+    for (uint32_t table = 0; table < LWC_TABLES; table++) {
+        uint64_t count = table_blocks(container, table);
+
+        for (uint64_t i = 0; i < count; i++)
+            if (!get_block(container, table, i, failure))
+                return -1;
+    }
+    return 0;
+}
+
+int container_resolve_copy(struct container *container, struct lwc_tile *tile, uint32_t decoded,
+                           struct failure *failure)
+{
+    struct lwc_tile source;
+
+    if (tile->chain[0] != LWC_CODEC_COPY)
+        return 0;
+    if (get_tile(container, tile->ref, decoded, &source, failure) < 0)
+        return -1;
+    if (source.chain[0] == LWC_CODEC_COPY || source.offset != tile->offset ||
+        source.stored != tile->stored || source.crc != tile->crc)
+        return fail(failure,
+                    "%s: a copied tile does not match tile %" PRIu64
+                    ", its source; the file is damaged",
+                    container->path, (uint64_t)tile->ref);
+    *tile = source;
+    return 0;
+}
+
+static int tile_failure(struct container *container, const struct lwc_object *object,
+                        uint64_t index, const char *problem, struct failure *failure)
+{
+    struct failure ignored;
+    char name[LWC_NAME_MAX + 1];
+
+    if (!object->name_length ||
+        container_name(container, object->name_offset, object->name_length, name, &ignored) < 0)
+        strcpy(name, "(bytes outside of tensors)");
+    return fail(failure, "%s: %.600s: tile %" PRIu64 ": %s; the file is damaged, get it again",
+                container->path, name, index, problem);
+}
+
+int container_read_tile(struct container *container, struct decoder *decoder,
+                        const struct lwc_object *object, uint64_t index, uint8_t *stored,
+                        uint8_t *out, struct failure *failure)
+{
+    uint32_t decoded;
+    struct lwc_tile tile;
+    enum lwc_error error;
+    int result;
+
+    if (container_tile(container, object, index, &tile, failure) < 0)
+        return -1;
+    decoded = lwc_tile_length(object, index);
+    if (container_resolve_copy(container, &tile, decoded, failure) < 0)
+        return -1;
+    result = read_exactly(container->fd, stored, tile.stored, tile.offset);
+    if (result && result != ENODATA)
+        return fail_errno(failure, result, "%s: cannot read", container->path);
+    if (result)
+        error = LWC_ERR_TRUNCATED;
+    else if (lwc_crc32c(0, stored, tile.stored) != tile.crc)
+        error = LWC_ERR_CRC;
+    else
+        error = lwc_tile_decode(decoder->impl, &tile, stored, tile.stored, out, decoded,
+                                &decoder->scratch);
+    if (error == LWC_OK)
+        return 0;
+    return tile_failure(container, object, index, lwc_error_string(error), failure);
+}
+
+int container_check_extents(struct container *container, const struct lwc_file *file,
+                            struct failure *failure)
+{
+    uint64_t at = 0;
+
+    for (uint64_t i = 0; i < file->extent_count; i++) {
+        struct lwc_extent extent;
+        struct lwc_object object;
+
+        if (container_extent(container, file->extent_first + i, &extent, failure) < 0 ||
+            container_object(container, extent.object, &object, failure) < 0)
+            return -1;
+        if (extent.file_offset != at || extent.object_offset > object.decoded_size ||
+            extent.length > object.decoded_size - extent.object_offset ||
+            extent.length > file->size - at)
+            return fail(failure,
+                        "%s: extent %" PRIu64 " does not fit its file or its object; "
+                        "the file is damaged",
+                        container->path, (uint64_t)file->extent_first + i);
+        at += extent.length;
+    }
+    if (at != file->size)
+        return fail(failure, "%s: the extents of a file leave a hole; the file is damaged",
+                    container->path);
+    return 0;
+}

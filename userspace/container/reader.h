@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Read a .lwc container.
+ *
+ * container_open reads the superblocks only. Metadata blocks are read and
+ * checked when an entry in them is first asked for, and stay in memory. All
+ * functions but open and close may be called by any number of threads at
+ * once on one container; a decoder belongs to one thread.
+ *
+ * Every entry that an accessor hands out is a private copy that has passed
+ * the check of its kind (lwc_file_check and so on), so its ranges lie inside
+ * the tables and the file. Functions return 0, or -1 with a message that
+ * names the container.
+ */
+#ifndef LWC_READER_H
+#define LWC_READER_H
+
+#include "decoder.h"
+#include "failure.h"
+
+#include <stdint.h>
+
+struct container;
+
+/* Open path for reading and choose the valid superblock, the newer of two. */
+struct container *container_open(const char *path, struct failure *failure);
+void container_close(struct container *container); /* NULL is allowed */
+
+/* The superblock in use, the path given to open, and the file's descriptor. */
+const struct lwc_superblock *container_superblock(const struct container *container);
+const char *container_path(const struct container *container);
+int container_fd(const struct container *container);
+
+/* Number of entries of a table. */
+uint64_t container_count(const struct container *container, enum lwc_table table);
+
+int container_file(struct container *container, uint64_t index, struct lwc_file *file,
+                   struct failure *failure);
+int container_extent(struct container *container, uint64_t index, struct lwc_extent *extent,
+                     struct failure *failure);
+int container_object(struct container *container, uint64_t index, struct lwc_object *object,
+                     struct failure *failure);
+
+/* Tile index (0..tile_count-1) of the object; a COPY is handed out as it is. */
+int container_tile(struct container *container, const struct lwc_object *object, uint64_t index,
+                   struct lwc_tile *tile, struct failure *failure);
+
+/* Copy length bytes of NAMES and a NUL; name holds LWC_NAME_MAX + 1 bytes. */
+int container_name(struct container *container, uint64_t offset, uint32_t length, char *name,
+                   struct failure *failure);
+
+/* Check all metadata blocks, also those that no entry is asked from. */
+int container_check_blocks(struct container *container, struct failure *failure);
+
+/*
+ * Replace a COPY by the entry that it names, after checking that both agree.
+ * Any other tile is left as it is.
+ */
+int container_resolve_copy(struct container *container, struct lwc_tile *tile, uint32_t decoded,
+                           struct failure *failure);
+
+/*
+ * Read, check and decode a tile into out, which holds
+ * lwc_tile_length(object, index) bytes (at most LWC_TILE_MAX).
+ * stored: scratch of LWC_TILE_MAX bytes.
+ */
+int container_read_tile(struct container *container, struct decoder *decoder,
+                        const struct lwc_object *object, uint64_t index, uint8_t *stored,
+                        uint8_t *out, struct failure *failure);
+
+/*
+ * Check that extents first..first+count-1 tile the file without holes and lie
+ * inside their objects.
+ */
+int container_check_extents(struct container *container, const struct lwc_file *file,
+                            struct failure *failure);
+
+#endif

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "safetensors.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What the reference implementation refuses, too. */
+#define HEADER_MAX 100000000u
+#define PREFIX_SIZE 8u
+
+static const struct {
+    const char *name;
+    uint32_t size;
+} dtypes[LWC_DTYPES] = {
+    [LWC_DTYPE_BYTES] = {"bytes", 1},     [LWC_DTYPE_BF16] = {"BF16", 2},
+    [LWC_DTYPE_F16] = {"F16", 2},         [LWC_DTYPE_F32] = {"F32", 4},
+    [LWC_DTYPE_F64] = {"F64", 8},         [LWC_DTYPE_F8_E4M3] = {"F8_E4M3", 1},
+    [LWC_DTYPE_F8_E5M2] = {"F8_E5M2", 1}, [LWC_DTYPE_I8] = {"I8", 1},
+    [LWC_DTYPE_U8] = {"U8", 1},           [LWC_DTYPE_I16] = {"I16", 2},
+    [LWC_DTYPE_U16] = {"U16", 2},         [LWC_DTYPE_I32] = {"I32", 4},
+    [LWC_DTYPE_U32] = {"U32", 4},         [LWC_DTYPE_I64] = {"I64", 8},
+    [LWC_DTYPE_U64] = {"U64", 8},         [LWC_DTYPE_BOOL] = {"BOOL", 1},
+};
+
+uint32_t dtype_size(uint16_t dtype)
+{
+    return dtype < LWC_DTYPES ? dtypes[dtype].size : 0;
+}
+
+const char *dtype_name(uint16_t dtype)
+{
+    return dtype < LWC_DTYPES ? dtypes[dtype].name : "unknown";
+}
+
+/* LWC_DTYPE_BYTES stands for a dtype without a name here. */
+static uint16_t dtype_by_name(const char *name)
+{
+    for (uint16_t i = LWC_DTYPE_BYTES + 1; i < LWC_DTYPES; i++)
+        if (strcmp(name, dtypes[i].name) == 0)
+            return i;
+    return LWC_DTYPE_BYTES;
+}
+
+static int read_all(int fd, void *data, size_t size, uint64_t offset)
+{
+    uint8_t *at = data;
+
+    while (size) {
+        ssize_t got = pread(fd, at, size, (off_t)offset);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return got < 0 ? errno : ENODATA;
+        at += got;
+        size -= (size_t)got;
+        offset += (uint64_t)got;
+    }
+    return 0;
+}
+
+/* The parsed header, which is length bytes long; NULL with a message. */
+static json_t *read_header(int fd, uint64_t size, const char *path, uint64_t *length,
+                           struct failure *failure)
+{
+    json_error_t error;
+    json_t *header = NULL;
+    uint8_t prefix[PREFIX_SIZE];
+    char *text;
+    int result;
+
+    if (size < PREFIX_SIZE) {
+        fail(failure, "%s: shorter than a safetensors header; get the file again", path);
+        return NULL;
+    }
+    result = read_all(fd, prefix, sizeof(prefix), 0);
+    if (result) {
+        fail_errno(failure, result, "%s: cannot read", path);
+        return NULL;
+    }
+    if (memcmp(prefix, "version ", sizeof(prefix)) == 0) {
+        fail(failure, "%s: a git-lfs pointer, not the model; run git lfs pull", path);
+        return NULL;
+    }
+    memcpy(length, prefix, sizeof(*length));
+    if (*length > HEADER_MAX || *length > size - PREFIX_SIZE) {
+        fail(failure,
+             "%s: safetensors header of %" PRIu64 " bytes does not fit; get the file again", path,
+             *length);
+        return NULL;
+    }
+    text = malloc(*length + 1);
+    if (!text) {
+        fail(failure, "%s: out of memory for the header", path);
+        return NULL;
+    }
+    result = read_all(fd, text, *length, PREFIX_SIZE);
+    if (result) {
+        fail_errno(failure, result, "%s: cannot read", path);
+    } else {
+        header = json_loadb(text, *length, JSON_REJECT_DUPLICATES, &error);
+        if (!header)
+            fail(failure, "%s: safetensors header is not sound JSON (byte %d: %s)", path,
+                 error.position, error.text);
+        else if (!json_is_object(header)) {
+            fail(failure, "%s: safetensors header is not a JSON object", path);
+            json_decref(header);
+            header = NULL;
+        }
+    }
+    free(text);
+    return header;
+}
+
+static bool get_u64(const json_t *value, uint64_t *out)
+{
+    if (!json_is_integer(value) || json_integer_value(value) < 0)
+        return false;
+    *out = (uint64_t)json_integer_value(value);
+    return true;
+}
+
+/* Multiply the dimensions; a zero makes the whole product zero. */
+static bool count_elements(const json_t *shape, uint64_t *elements)
+{
+    uint64_t product = 1;
+    bool empty = false;
+    bool overflow = false;
+
+    for (size_t i = 0; i < json_array_size(shape); i++) {
+        uint64_t dimension;
+
+        if (!get_u64(json_array_get(shape, i), &dimension))
+            return false;
+        if (dimension == 0)
+            empty = true;
+        else if (__builtin_mul_overflow(product, dimension, &product))
+            overflow = true;
+    }
+    *elements = empty ? 0 : product;
+    return empty || !overflow;
+}
+
+/* Fill tensor from its JSON; the words for what is wrong, or NULL. */
+static const char *parse_tensor(const json_t *value, uint64_t data_start, uint64_t data_size,
+                                struct safetensors_tensor *tensor)
+{
+    const json_t *dtype = json_object_get(value, "dtype");
+    const json_t *shape = json_object_get(value, "shape");
+    const json_t *offsets = json_object_get(value, "data_offsets");
+    uint64_t begin, end, elements, bytes;
+
+    if (!json_is_string(dtype) || !json_is_array(shape) || !json_is_array(offsets))
+        return "dtype, shape or data_offsets is missing";
+    if (json_array_size(offsets) != 2 || !get_u64(json_array_get(offsets, 0), &begin) ||
+        !get_u64(json_array_get(offsets, 1), &end))
+        return "data_offsets is not a pair of unsigned integers";
+    if (begin > end || end > data_size)
+        return "data_offsets lie outside the file; it may be truncated";
+    if (!count_elements(shape, &elements))
+        return "shape is not a list of unsigned integers with a product below 2^64";
+    tensor->dtype = dtype_by_name(json_string_value(dtype));
+    if (tensor->dtype != LWC_DTYPE_BYTES &&
+        (__builtin_mul_overflow(elements, dtype_size(tensor->dtype), &bytes) ||
+         bytes != end - begin))
+        return "shape and dtype do not give the size of its data";
+    if (json_array_size(shape) > LWC_MAX_DIMS)
+        tensor->dtype = LWC_DTYPE_BYTES;
+    tensor->ndim = 0;
+    if (tensor->dtype != LWC_DTYPE_BYTES)
+        for (size_t i = 0; i < json_array_size(shape); i++)
+            get_u64(json_array_get(shape, i), &tensor->shape[tensor->ndim++]);
+    tensor->offset = data_start + begin;
+    tensor->size = end - begin;
+    return NULL;
+}
+
+static int parse_tensors(json_t *header, uint64_t data_start, uint64_t data_size, const char *path,
+                         struct safetensors *out, struct failure *failure)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach(header, name, value)
+    {
+        struct safetensors_tensor *tensor = &out->tensors[out->count];
+        const char *problem;
+
+        if (strcmp(name, "__metadata__") == 0)
+            continue;
+        problem = strlen(name) > LWC_NAME_MAX ? "name is too long"
+                  : *name == '\0'             ? "name is empty"
+                                              : parse_tensor(value, data_start, data_size, tensor);
+        if (problem)
+            return fail(failure, "%s: tensor %.200s: %s; get the file again", path, name, problem);
+        tensor->name = strdup(name);
+        if (!tensor->name)
+            return fail(failure, "%s: out of memory for the tensors", path);
+        out->count++;
+    }
+    return 0;
+}
+
+static int compare_tensors(const void *left, const void *right)
+{
+    const struct safetensors_tensor *a = left;
+    const struct safetensors_tensor *b = right;
+
+    if (a->offset != b->offset)
+        return a->offset < b->offset ? -1 : 1;
+    if (a->size != b->size)
+        return a->size < b->size ? -1 : 1;
+    return strcmp(a->name, b->name);
+}
+
+/* Empty tensors take no bytes, so they may lie anywhere. */
+static int check_overlaps(const struct safetensors *list, const char *path, struct failure *failure)
+{
+    const struct safetensors_tensor *before = NULL;
+
+    for (size_t i = 0; i < list->count; i++) {
+        const struct safetensors_tensor *tensor = &list->tensors[i];
+
+        if (!tensor->size)
+            continue;
+        if (before && before->offset + before->size > tensor->offset)
+            return fail(failure, "%s: tensors %.200s and %.200s overlap; get the file again", path,
+                        before->name, tensor->name);
+        before = tensor;
+    }
+    return 0;
+}
+
+static void drop_unnamed_dtypes(struct safetensors *list)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->tensors[i].dtype == LWC_DTYPE_BYTES)
+            free(list->tensors[i].name);
+        else
+            list->tensors[kept++] = list->tensors[i];
+    }
+    list->count = kept;
+}
+
+int safetensors_read(int fd, uint64_t size, const char *path, struct safetensors *out,
+                     struct failure *failure)
+{
+    uint64_t length = 0;
+    json_t *header;
+    uint64_t data_start;
+    int result;
+
+    memset(out, 0, sizeof(*out));
+    header = read_header(fd, size, path, &length, failure);
+    if (!header)
+        return -1;
+    data_start = PREFIX_SIZE + length;
+    /* one more, so that an empty header allocates something, too */
+    out->tensors = calloc(json_object_size(header) + 1, sizeof(*out->tensors));
+    if (out->tensors)
+        result = parse_tensors(header, data_start, size - data_start, path, out, failure);
+    else
+        result = fail(failure, "%s: out of memory for the tensors", path);
+    json_decref(header);
+    if (result == 0) {
+        qsort(out->tensors, out->count, sizeof(*out->tensors), compare_tensors);
+        result = check_overlaps(out, path, failure);
+    }
+    if (result == 0)
+        drop_unnamed_dtypes(out);
+    else
+        safetensors_free(out);
+    return result;
+}
+
+void safetensors_free(struct safetensors *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        free(list->tensors[i].name);
+    free(list->tensors);
+    memset(list, 0, sizeof(*list));
+}
