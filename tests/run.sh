@@ -1,0 +1,58 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# tests/run.sh user|all [FILTER]: builds, runs the tests whose name contains FILTER, ends with
+# "N passed, N failed, N skipped". A test script prints "ok NAME", "not ok NAME" or
+# "skip NAME: reason" lines; a unit program is a cmocka group.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+suite=${1:-user} filter=${2:-}
+jobs=$(nproc) passed=0 failed=0 skips=()
+log=$(mktemp) && trap 'rm -f "$log"' EXIT
+
+build() { # build DIR SAN
+	make -s -j"$jobs" B="$1" SAN="$2" all unit-programs || { echo "not ok build $1"; exit 1; }
+}
+
+unit() { # unit PROGRAM: one cmocka group
+	case $1 in *"$filter"*) ;; *) return ;; esac
+	CMOCKA_MESSAGE_OUTPUT=tap "$1" > "$log" 2>&1
+	local rc=$? ok bad
+	ok=$(grep -c '^ok ' "$log"); bad=$(grep -c '^not ok ' "$log")
+	[ $rc = 0 ] || [ "$bad" -gt 0 ] || bad=1
+	[ "$bad" = 0 ] || cat "$log"
+	echo "$1: $ok passed, $bad failed"
+	passed=$((passed + ok)) failed=$((failed + bad))
+}
+
+script() { # script FILE
+	case $1 in *"$filter"*) ;; *) return ;; esac
+	LWCMEM=$PWD/$tool MODELS=$PWD/build/models bash "$1" > "$log" 2>&1
+	local rc=$? ok bad
+	ok=$(grep -c '^ok ' "$log"); bad=$(grep -c '^not ok ' "$log")
+	[ $rc = 0 ] || [ "$bad" -gt 0 ] || bad=1
+	[ $((ok + bad)) -gt 0 ] || grep -q '^skip ' "$log" || bad=1
+	[ "$bad" = 0 ] || tail -60 "$log"
+	while read -r line; do skips+=("${line#skip }"); done < <(grep '^skip ' "$log")
+	echo "$1: $ok passed, $bad failed"
+	passed=$((passed + ok)) failed=$((failed + bad))
+}
+
+build build ""
+build build-asan "-fsanitize=address,undefined -fno-sanitize-recover=undefined"
+for program in build/tests/test_* build-asan/tests/test_*; do
+	case $program in *.d|*.o) ;; *) unit "$program" ;; esac
+done
+tool=build-asan/lwcmem
+for file in tests/structure/*.sh tests/cli/*.sh; do
+	[ -e "$file" ] || continue
+	case $file in */engine*.sh) tool=build/lwcmem ;; *) tool=build-asan/lwcmem ;; esac
+	script "$file"
+done
+if [ "$suite" = all ]; then
+	for file in tests/vm/check-*.sh; do
+		[ -e "$file" ] && { tool=build/lwcmem; script "$file"; }
+	done
+fi
+for skip in ${skips[@]+"${skips[@]}"}; do echo "skipped: $skip"; done
+echo "$passed passed, $failed failed, ${#skips[@]} skipped"
+[ "$failed" = 0 ]

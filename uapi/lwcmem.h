@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: (GPL-2.0-only WITH Linux-syscall-note) OR BSD-3-Clause */
+/*
+ * Kernel interface of lwcmem.
+ *
+ * /dev/lwcmem (misc device, mode 0660) is for control only. ATTACH on it
+ * turns a descriptor of an .lwc container into a region: a regular, read-only
+ * file whose bytes are the decoded model. Everything else is ordinary file
+ * access to the region descriptor: mmap (shared read-only or private), read,
+ * pread, splice, io_uring READ and READ_FIXED, madvise, mlock, fstat.
+ *
+ * All regions of one container (same inode, same generation) share one page
+ * cache. A region holds what it needs of the container: the control and the
+ * .lwc descriptor may be closed. Its pages are reclaimable, and charged to the
+ * memory cgroup that touches them first.
+ *
+ * Errors while reading a region: a tile that fails its crc or does not decode
+ * gives EIO (after a short read, if bytes before it were good) or SIGBUS on a
+ * mapping, a rate-limited line in the kernel log, and counts in
+ * lwcmem_info.tiles_failed. Other tiles still read.
+ *
+ * Every struct starts with its size in bytes as the caller knows it. A kernel
+ * that knows a shorter struct accepts a longer one if the bytes that it does
+ * not know are zero, else E2BIG; a longer one treats missing bytes as zero.
+ * Reserved and unknown flag bits must be zero, else EINVAL.
+ */
+#ifndef _UAPI_LWCMEM_H
+#define _UAPI_LWCMEM_H
+
+#include <linux/types.h>
+#include <linux/ioctl.h>
+
+#define LWCMEM_DEVICE	"/dev/lwcmem"
+#define LWCMEM_ABI	1
+
+/*
+ * What this module can do and has done since it was loaded. On the control
+ * device. EFAULT, EINVAL (size below 8), E2BIG.
+ */
+struct lwcmem_query {
+	__u32 size;		/* in: sizeof(struct) */
+	__u32 abi;		/* LWCMEM_ABI */
+	__u64 incompat;		/* LWC_INCOMPAT_ bits that ATTACH accepts */
+	__u32 isa;		/* LWC_ISA_ bits of the decoder in use */
+	__u32 tile_max;		/* largest decoded tile, bytes */
+	__u64 backings;		/* alive now */
+	__u64 regions;		/* region descriptors alive now */
+	__u64 tiles_decoded;
+	__u64 bytes_decoded;
+	__u64 tiles_failed;
+};
+
+enum lwcmem_view {
+	LWCMEM_VIEW_ARENA = 0,	/* all tensors, each at its arena_offset */
+	LWCMEM_VIEW_FILE = 1,	/* one original file, by index in FILES */
+};
+
+/*
+ * Make a region of a container. On the control device; returns a new
+ * descriptor (O_RDONLY, O_CLOEXEC).
+ *
+ *   EBADF	fd is not open for reading
+ *   EINVAL	not a regular file, unknown view or flag, reserved not zero,
+ *		a file index beyond the table
+ *   EBADMSG	not an .lwc container, or its superblock or tables are damaged
+ *   EOPNOTSUPP	the container needs a feature that this module does not know
+ *   EISDIR	the file of the index is a directory
+ *   ELOOP	fd is itself a region
+ *   ENOMEM, EMFILE, ENFILE, EFAULT, E2BIG
+ */
+struct lwcmem_attach {
+	__u32 size;		/* in: sizeof(struct) */
+	__u32 flags;		/* none yet: 0 */
+	__s32 fd;		/* the .lwc */
+	__u32 view;		/* enum lwcmem_view */
+	__u64 file;		/* VIEW_FILE: index in the FILES table, else 0 */
+	__u64 bases;		/* none yet: 0 (descriptors of base containers) */
+	__u32 base_count;	/* none yet: 0 */
+	__u32 reserved;		/* 0 */
+};
+
+/*
+ * What a region is and has done. On the region descriptor. Counts cover the
+ * backing: all regions of the same container together.
+ */
+struct lwcmem_info {
+	__u32 size;		/* in: sizeof(struct) */
+	__u32 view;
+	__u64 file;		/* as attached */
+	__u64 length;		/* decoded bytes of the region */
+	__u64 generation;
+	__u8 uuid[16];
+	__u32 tile_bytes;	/* most common tile; reads of whole tiles are fastest */
+	__u32 isa;		/* LWC_ISA_ bits of the decoder in use */
+	__u64 tiles_decoded;	/* each decode counts, also of the same tile */
+	__u64 bytes_decoded;
+	__u64 bytes_stored_read;
+	__u64 tiles_failed;
+	__u64 tiles_in_flight;	/* now */
+	__u64 tiles_in_flight_max;
+	__u64 readahead_tiles;	/* of tiles_decoded, those that readahead queued */
+	__u64 bytes_read;	/* handed out by read calls and io_uring */
+};
+
+#define LWCMEM_IOC_MAGIC	0xD5
+#define LWCMEM_IOC_QUERY	_IOWR(LWCMEM_IOC_MAGIC, 0x40, struct lwcmem_query)
+#define LWCMEM_IOC_ATTACH	_IOW(LWCMEM_IOC_MAGIC, 0x41, struct lwcmem_attach)
+#define LWCMEM_IOC_INFO		_IOWR(LWCMEM_IOC_MAGIC, 0x42, struct lwcmem_info)
+
+#endif

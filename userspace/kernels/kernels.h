@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Numeric kernels with one result: the same bits on every ISA.
+ *
+ * A dot product has 64 virtual lanes. Element c goes to lane c mod 64 by
+ * acc = fma(w, x, acc) in fp32 with c increasing; lanes start at +0 and a lane
+ * without an element stays untouched. Then the tree: lane i += lane i + 32 for
+ * i < 32, then + 16, + 8, + 4, + 2, + 1. A NaN result is written as the
+ * canonical NaN 0x7fc00000. Weights become fp32 exactly (bf16, fp16 with
+ * subnormals, fp32).
+ *
+ * All functions are thread safe, allocate nothing, and expect the default
+ * MXCSR (round to nearest, no flush to zero): see kernels_enter.
+ * Arrays need no alignment; 64 bytes is fastest. Counts are elements.
+ */
+#ifndef LWC_KERNELS_H
+#define LWC_KERNELS_H
+
+#include "kmod/codec/codec.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* n activation vectors of `cols` floats: vector t starts at x + t * x_stride. */
+struct activations {
+    const float *x;
+    size_t x_stride;
+    size_t n;
+};
+
+/* Result of row r for vector t goes to y[t * y_stride + r]. */
+struct products {
+    float *y;
+    size_t y_stride;
+};
+
+struct kernels {
+    const char *name; /* scalar, avx2, avx512 */
+    uint32_t isa;     /* LWC_ISA_ bits that it needs */
+
+    /* rows x cols weights of the dtype (BF16, F16, F32), row-major, times n vectors */
+    void (*gemm)(enum lwc_dtype dtype, const void *weights, size_t rows, size_t cols,
+                 const struct activations *in, const struct products *out);
+    /* count weights to fp32 */
+    void (*convert)(enum lwc_dtype dtype, const void *weights, size_t count, float *out);
+    /* sum of x[i] * y[i] in lanes and tree */
+    float (*dot)(const float *x, const float *y, size_t count);
+    /* out[i] += a * x[i] by fma */
+    void (*axpy)(float a, const float *x, size_t count, float *out);
+    /* out[i] = weight[i] * (x[i] * (1 / sqrt(dot(x, x) / count + epsilon))) */
+    void (*rmsnorm)(const float *x, const float *weight, size_t count, float epsilon, float *out);
+    /* x[i] = exp(x[i] - max) / sum; two passes, sum in lanes and tree */
+    void (*softmax)(float *x, size_t count);
+    /* gate[i] = silu(gate[i]) * up[i] */
+    void (*silu_multiply)(float *gate, const float *up, size_t count);
+    /* x[i] += y[i] */
+    void (*add)(float *x, const float *y, size_t count);
+    /* rotate halves: head of dim floats, cosines and sines of dim / 2 floats */
+    void (*rotate_half)(float *head, const float *cosines, const float *sines, size_t dim);
+    /*
+     * Rows of a bf16 LEVELS tile times n vectors, weights decoded in registers:
+     * rows [first_row, first_row + rows) of the tile, whose rows have cols
+     * weights, a multiple of 64. view: from lwc_levels_open of the tile.
+     * Row r of the call is written as row r of out. Same bits as gemm on the
+     * decoded tile. NULL where this ISA has none. LWC_ERR_STREAM as the
+     * decoders: then out holds garbage that must not be used.
+     */
+    enum lwc_error (*gemm_levels)(uint8_t structure, const struct lwc_levels_view *view,
+                                  size_t cols, size_t first_row, size_t rows,
+                                  const struct activations *in, const struct products *out);
+};
+
+/* Fastest kernels whose ISA is in mask (bits that the CPU has); never NULL. */
+const struct kernels *kernels_select(uint32_t mask);
+
+/* All of them, slowest first. */
+extern const struct kernels *const kernels_all[];
+extern const size_t kernels_count;
+
+/* Set the default MXCSR; returns the caller's for kernels_leave. Per thread. */
+uint32_t kernels_enter(void);
+void kernels_leave(uint32_t mxcsr);
+
+/* One sequence of IEEE operations on every ISA, no libm. */
+float kernels_exp(float x);
+/* cosine and sine of position * base^(-2 i / dim), for the rotary embedding */
+void kernels_rotary(uint64_t position, float base, size_t dim, size_t i, float *cosine,
+                    float *sine);
+
+#endif

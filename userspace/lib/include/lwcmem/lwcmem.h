@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * liblwcmem: multiply by the weights of an .lwc container.
+ *
+ * A backend says how weights get to the multiplication:
+ *   fused  compressed tiles mapped, decoded in registers (bf16) or to a
+ *          per-thread buffer that stays in cache
+ *   user   threads of the library decode the next unit of tensors into a ring
+ *          of buffers while the current one multiplies
+ *   kmod   the same ring, filled by io_uring READ_FIXED from a region of the
+ *          kernel module
+ * All give the same bits as plain weights.
+ *
+ * Order of use: lwcmem_open; lwcmem_find for each tensor; lwcmem_ring_start
+ * with the units in the order in which every pass uses them; then per pass,
+ * for each unit: lwcmem_unit_wait, lwcmem_multiply by any threads,
+ * lwcmem_unit_done. lwcmem_rows may be called at any time after open.
+ *
+ * Functions return 0, or -1 with a message in error (one line, names the file,
+ * what is wrong and what to do). Thread safety is said at each function.
+ */
+#ifndef LWCMEM_LWCMEM_H
+#define LWCMEM_LWCMEM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define LWCMEM_ERROR_SIZE 1024
+
+enum lwcmem_backend {
+    LWCMEM_BACKEND_AUTO, /* fused */
+    LWCMEM_BACKEND_FUSED,
+    LWCMEM_BACKEND_USER,
+    LWCMEM_BACKEND_KMOD,
+};
+
+struct lwcmem_options {
+    enum lwcmem_backend backend;
+    uint32_t isa;         /* mask of LWC_ISA_ bits; 0: the environment, else all of the CPU */
+    unsigned int threads; /* that call lwcmem_multiply; also decoding threads. 0: 1 */
+    const char *device;   /* kmod: NULL for /dev/lwcmem */
+};
+
+struct lwcmem_model;
+
+struct lwcmem_tensor {
+    uint64_t object; /* index in the container */
+    uint16_t dtype;  /* enum lwc_dtype */
+    uint16_t ndim;
+    uint64_t shape[8];
+    uint64_t rows;      /* all dimensions but the last, multiplied; 1 for 1-d and 0-d */
+    uint64_t cols;      /* last dimension; 1 for 0-d */
+    uint32_t row_grain; /* multiply works on whole tiles: split rows at multiples of this */
+    uint64_t size;      /* decoded bytes */
+};
+
+struct lwcmem_counters {
+    uint64_t rows_fused;    /* multiplied with weights decoded in registers */
+    uint64_t rows_eligible; /* rows multiplied whose tensor could be fused: bf16 LEVELS, cols % 64
+                               == 0 */
+    uint64_t rows_buffered; /* multiplied from a buffer */
+    uint64_t tiles_decoded; /* by this library */
+    uint64_t bytes_ring;    /* decoded bytes that went through the ring */
+    uint64_t bytes_kernel;  /* of bytes_ring, those read from a region by io_uring */
+};
+
+/* options may be NULL. NULL with a message in error. */
+struct lwcmem_model *lwcmem_open(const char *path, const struct lwcmem_options *options,
+                                 char error[LWCMEM_ERROR_SIZE]);
+void lwcmem_close(struct lwcmem_model *model); /* NULL is allowed; no call may be under way */
+
+/* The backend in use (never AUTO), and the name of the ISA of its kernels. Any thread. */
+enum lwcmem_backend lwcmem_backend(const struct lwcmem_model *model);
+const char *lwcmem_isa(const struct lwcmem_model *model);
+/* LEVELS structure of most bf16 tiles as info prints it ("(2,2,3)"); "none". Any thread. */
+const char *lwcmem_structure(const struct lwcmem_model *model);
+
+/* 1 found, 0 no such tensor, -1 with a message. Any thread. */
+int lwcmem_find(struct lwcmem_model *model, const char *name, struct lwcmem_tensor *tensor,
+                char error[LWCMEM_ERROR_SIZE]);
+
+/*
+ * Content of one of the model's files by its name, in memory: config.json,
+ * tokenizer files. At most limit bytes. *data is allocated with malloc, the
+ * caller frees it; a NUL follows the last byte. 1 found, 0 none, -1. Any thread.
+ */
+int lwcmem_file(struct lwcmem_model *model, const char *name, size_t limit, void **data,
+                size_t *size, char error[LWCMEM_ERROR_SIZE]);
+
+struct lwcmem_unit {
+    const struct lwcmem_tensor *tensors;
+    size_t count;
+};
+
+/*
+ * Say which tensors every pass uses, in order, in units (a layer is a unit; a
+ * large matrix may be one by itself). Copies its arguments. Starts to fill the
+ * ring (two slots of the size of the largest unit) with the first units. A
+ * no-op for fused. Once, before the first lwcmem_unit_wait.
+ */
+int lwcmem_ring_start(struct lwcmem_model *model, const struct lwcmem_unit *units, size_t count,
+                      char error[LWCMEM_ERROR_SIZE]);
+
+/* Block until the unit is in memory. One thread; units in order, cyclic. */
+int lwcmem_unit_wait(struct lwcmem_model *model, size_t unit, char error[LWCMEM_ERROR_SIZE]);
+
+/* The unit is not used any more in this pass: its slot takes the next. The same thread. */
+int lwcmem_unit_done(struct lwcmem_model *model, size_t unit, char error[LWCMEM_ERROR_SIZE]);
+
+/*
+ * y[t * y_stride + r] = row r of the tensor times vector t, for the rows
+ * [first_row, first_row + rows) and n vectors of cols floats at
+ * x + t * x_stride; exactness contract of kernels/kernels.h. BF16, F16, F32.
+ * first_row is a multiple of row_grain. Between wait and done of the tensor's
+ * unit. Any number of threads up to options.threads, each with its own worker
+ * number (0..threads-1).
+ */
+int lwcmem_multiply(struct lwcmem_model *model, const struct lwcmem_tensor *tensor,
+                    unsigned int worker, uint64_t first_row, uint64_t rows, const float *x,
+                    size_t x_stride, size_t n, float *y, size_t y_stride,
+                    char error[LWCMEM_ERROR_SIZE]);
+
+/* Rows as fp32: rows * cols floats. For embeddings and norms. Any thread. */
+int lwcmem_rows(struct lwcmem_model *model, const struct lwcmem_tensor *tensor, uint64_t first_row,
+                uint64_t rows, float *out, char error[LWCMEM_ERROR_SIZE]);
+
+/* Counts since open. Any thread. */
+void lwcmem_counters(const struct lwcmem_model *model, struct lwcmem_counters *counters);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
