@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "cli.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t interrupted;
+
+static void note_signal(int number)
+{
+    (void)number;
+    interrupted = 1;
+}
+
+void cli_catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = note_signal, .sa_flags = SA_RESTART | SA_RESETHAND};
+
+    /* A second signal kills: somebody means it. */
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+}
+
+bool cli_interrupted(void)
+{
+    return interrupted;
+}
+
+int cli_check_interrupt(struct failure *failure)
+{
+    return interrupted ? fail(failure, "interrupted; nothing was written") : 0;
+}
+
+int cli_failed(const struct failure *failure)
+{
+    fprintf(stderr, "lwcmem: %s\n", failure->text);
+    return EXIT_FAILED;
+}
+
+int cli_usage(const struct command *command, const char *problem)
+{
+    if (problem)
+        fprintf(stderr, "lwcmem %s: %s\n", command->name, problem);
+    fprintf(stderr, "usage: lwcmem %s %s\n", command->name, command->usage);
+    return EXIT_USAGE;
+}
+
+int cli_help(const struct command *command)
+{
+    printf("usage: lwcmem %s %s\n\n%s\n", command->name, command->usage, command->summary);
+    return EXIT_DONE;
+}
+
+unsigned int cli_threads(const char *text)
+{
+    char *end;
+    long value = strtol(text, &end, 10);
+
+    return *text && !*end && value >= 1 && value <= 1024 ? (unsigned int)value : 0;
+}
+
+unsigned int cli_default_threads(void)
+{
+    cpu_set_t set;
+
+    if (sched_getaffinity(0, sizeof(set), &set) < 0)
+        return 1;
+    return (unsigned int)CPU_COUNT(&set);
+}
+
+static struct {
+    pthread_mutex_t lock;
+    const char *label;
+    bool shown;
+    uint64_t total;
+    uint64_t done;
+    double start;
+    double last;
+} progress = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static double seconds_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+void progress_start(const char *label, uint64_t total_bytes)
+{
+    progress.label = label;
+    progress.shown = isatty(STDERR_FILENO);
+    progress.total = total_bytes;
+    progress.done = 0;
+    progress.start = progress.last = seconds_now();
+}
+
+static void show_progress(double now)
+{
+    double elapsed = now - progress.start;
+    double rate = elapsed > 0 ? (double)progress.done / elapsed : 0;
+    double left = rate > 0 ? (double)(progress.total - progress.done) / rate : 0;
+
+    fprintf(stderr, "\r%s %5.1f %%  %.2f GB/s  %.0f s left \033[K", progress.label,
+            progress.total ? 100.0 * (double)progress.done / (double)progress.total : 100.0,
+            rate / 1e9, left);
+}
+
+void progress_add(uint64_t bytes)
+{
+    double now;
+
+    if (!progress.shown)
+        return;
+    pthread_mutex_lock(&progress.lock);
+    progress.done += bytes;
+    if (progress.done > progress.total)
+        progress.done = progress.total;
+    now = seconds_now();
+    if (now - progress.last >= 0.2) {
+        progress.last = now;
+        show_progress(now);
+    }
+    pthread_mutex_unlock(&progress.lock);
+}
+
+void progress_end(void)
+{
+    if (progress.shown)
+        fprintf(stderr, "\r\033[K");
+    progress.shown = false;
+}
