@@ -134,6 +134,9 @@ enum lwc_error lwc_file_check(const struct lwc_file *file,
 enum lwc_error lwc_extent_check(const struct lwc_extent *extent,
 				const struct lwc_superblock *sb);
 
+/* Bytes of an element of the dtype, 1 for LWC_DTYPE_BYTES, 0 for an unknown one. */
+u32 lwc_dtype_size(u32 dtype);
+
 /* A name that may be created below a directory: see struct lwc_file. */
 bool lwc_name_ok(const char *name, size_t len);
 

@@ -27,6 +27,30 @@ const char *lwc_error_string(enum lwc_error error)
 	return (unsigned int)error < LWC_ERRORS ? messages[error] : "unknown error";
 }
 
+u32 lwc_dtype_size(u32 dtype)
+{
+	static const u8 sizes[LWC_DTYPES] = {
+		[LWC_DTYPE_BYTES] = 1,
+		[LWC_DTYPE_BF16] = 2,
+		[LWC_DTYPE_F16] = 2,
+		[LWC_DTYPE_F32] = 4,
+		[LWC_DTYPE_F64] = 8,
+		[LWC_DTYPE_F8_E4M3] = 1,
+		[LWC_DTYPE_F8_E5M2] = 1,
+		[LWC_DTYPE_I8] = 1,
+		[LWC_DTYPE_U8] = 1,
+		[LWC_DTYPE_I16] = 2,
+		[LWC_DTYPE_U16] = 2,
+		[LWC_DTYPE_I32] = 4,
+		[LWC_DTYPE_U32] = 4,
+		[LWC_DTYPE_I64] = 8,
+		[LWC_DTYPE_U64] = 8,
+		[LWC_DTYPE_BOOL] = 1,
+	};
+
+	return dtype < LWC_DTYPES ? sizes[dtype] : 0;
+}
+
 u32 lwc_table_entry_size(u32 table)
 {
 	switch (table) {
@@ -141,6 +165,29 @@ static bool range_ok(const struct lwc_superblock *sb, u32 table, u64 first, u64 
 	       end <= lwc_le64(&sb->tables[table].count);
 }
 
+/* A tensor's shape and dtype must give its size; a literal has neither. */
+static bool shape_ok(const struct lwc_object *object, u64 size)
+{
+	/* both 16 bits wide: one little-endian load */
+	u32 dtype = lwc_le32(&object->dtype) & 0xffff, ndim = lwc_le32(&object->dtype) >> 16;
+	u64 bytes = lwc_dtype_size(dtype);
+	bool empty = false;
+	u32 i;
+
+	if (!bytes || ndim > LWC_MAX_DIMS)
+		return false;
+	if (!lwc_le32(&object->name_length))
+		return dtype == LWC_DTYPE_BYTES && !ndim;
+	for (i = 0; i < ndim; i++)
+		empty |= !lwc_le64(&object->shape[i]);
+	if (empty)
+		return !size;
+	for (i = 0; i < ndim; i++)
+		if (check_mul_overflow(bytes, lwc_le64(&object->shape[i]), &bytes))
+			return false;
+	return bytes == size;
+}
+
 enum lwc_error lwc_object_check(const struct lwc_object *object, const struct lwc_superblock *sb)
 {
 	u64 size = lwc_le64(&object->decoded_size), arena = lwc_le64(&object->arena_offset);
@@ -153,10 +200,8 @@ enum lwc_error lwc_object_check(const struct lwc_object *object, const struct lw
 		return LWC_ERR_BOUNDS;
 	if (lwc_le32(&object->name_length) > LWC_NAME_MAX || lwc_le32(&object->reserved))
 		return LWC_ERR_TABLE;
-	/* both 16 bits wide: one little-endian load */
-	if ((lwc_le32(&object->dtype) & 0xffff) >= LWC_DTYPES ||
-	    lwc_le32(&object->dtype) >> 16 > LWC_MAX_DIMS)
-		return LWC_ERR_TABLE;
+	if (!shape_ok(object, size))
+		return LWC_ERR_GEOMETRY;
 	if (!tile_bytes || tile_bytes > LWC_TILE_MAX ||
 	    tiles != size / tile_bytes + !!(size % tile_bytes))
 		return LWC_ERR_GEOMETRY;

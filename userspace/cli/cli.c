@@ -53,7 +53,8 @@ int cli_usage(const struct command *command, const char *problem)
 
 int cli_help(const struct command *command)
 {
-    printf("usage: lwcmem %s %s\n\n%s\n", command->name, command->usage, command->summary);
+    printf("usage: lwcmem %s %s\n\n%s\n\n%s", command->name, command->usage, command->summary,
+           command->help);
     return EXIT_DONE;
 }
 

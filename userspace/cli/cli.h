@@ -19,6 +19,7 @@ struct command {
     const char *name;
     const char *usage; /* arguments, one line */
     const char *summary;
+    const char *help; /* one line an argument */
     int (*run)(int argc, char **argv);
 };
 

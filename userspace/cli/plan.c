@@ -138,7 +138,7 @@ static void place_in_arena(struct plan *plan, struct lwc_object *entry)
 static int add_tensor(struct builder *builder, size_t file, const struct safetensors_tensor *tensor,
                       struct failure *failure)
 {
-    uint32_t element = dtype_size(tensor->dtype);
+    uint32_t element = lwc_dtype_size(tensor->dtype);
     struct plan_object *object =
         add_object(builder, file, tensor->offset, tensor->size,
                    plan_tile_bytes(element, tensor->ndim, tensor->shape, tensor->size), failure);
@@ -198,7 +198,8 @@ static int is_safetensors(const char *name)
     static const char suffix[] = ".safetensors";
     size_t length = strlen(name);
 
-    return length >= sizeof(suffix) - 1 && strcmp(name + length - (sizeof(suffix) - 1), suffix) == 0;
+    return length >= sizeof(suffix) - 1 &&
+           strcmp(name + length - (sizeof(suffix) - 1), suffix) == 0;
 }
 
 /* Parse the headers of all model files. */

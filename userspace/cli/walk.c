@@ -171,7 +171,8 @@ int walk_open(const struct walk_file *file, struct failure *failure)
 }
 
 static int hash_descriptor(const struct walk_file *file, int fd, struct sha256 *hash,
-                           uint8_t *buffer, int count_progress, struct failure *failure)
+                           uint8_t *buffer, bool count_progress, const atomic_bool *stop,
+                           struct failure *failure)
 {
     for (;;) {
         ssize_t got = read(fd, buffer, HASH_BUFFER);
@@ -188,11 +189,13 @@ static int hash_descriptor(const struct walk_file *file, int fd, struct sha256 *
             progress_add((uint64_t)got);
         if (cli_check_interrupt(failure) < 0)
             return -1;
+        if (stop && atomic_load(stop))
+            return fail(failure, "%s: reading was stopped", file->path);
     }
 }
 
-int walk_hash(const struct walk_file *file, int count_progress, uint8_t digest[SHA256_SIZE],
-              struct failure *failure)
+int walk_hash(const struct walk_file *file, bool count_progress, const atomic_bool *stop,
+              uint8_t digest[SHA256_SIZE], struct failure *failure)
 {
     struct sha256 *hash = sha256_new();
     uint8_t *buffer = malloc(HASH_BUFFER);
@@ -202,7 +205,7 @@ int walk_hash(const struct walk_file *file, int count_progress, uint8_t digest[S
     if (!hash || !buffer)
         fail(failure, "%s: out of memory", file->path);
     else if (fd >= 0)
-        result = hash_descriptor(file, fd, hash, buffer, count_progress, failure);
+        result = hash_descriptor(file, fd, hash, buffer, count_progress, stop, failure);
     if (result == 0 && sha256_finish(hash, digest) < 0)
         result = fail(failure, "%s: out of memory", file->path);
     if (fd >= 0)

@@ -12,6 +12,8 @@
 #include "container/failure.h"
 #include "container/sha256.h"
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -44,8 +46,11 @@ int walk_open(const struct walk_file *file, struct failure *failure);
 /* Fails if the open file has changed since it was listed. */
 int walk_check_unchanged(const struct walk_file *file, int fd, struct failure *failure);
 
-/* SHA-256 of a listed regular file; counts its bytes as progress if asked. */
-int walk_hash(const struct walk_file *file, int count_progress, uint8_t digest[SHA256_SIZE],
-              struct failure *failure);
+/*
+ * SHA-256 of a listed regular file; counts its bytes as progress if asked.
+ * Fails early once stop (NULL is allowed) is set by another thread.
+ */
+int walk_hash(const struct walk_file *file, bool count_progress, const atomic_bool *stop,
+              uint8_t digest[SHA256_SIZE], struct failure *failure);
 
 #endif

@@ -122,6 +122,29 @@ int writer_payload(struct writer *writer, const void *data, size_t size, uint64_
     return 0;
 }
 
+int writer_compare(struct writer *writer, uint64_t offset, const void *data, size_t size,
+                   struct failure *failure)
+{
+    const uint8_t *at = data;
+    uint8_t part[16384];
+
+    while (size) {
+        ssize_t got =
+            pread(writer->fd, part, size < sizeof(part) ? size : sizeof(part), (off_t)offset);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return fail_errno(failure, got < 0 ? errno : EIO, "%s: cannot read back", writer->path);
+        if (memcmp(part, at, (size_t)got))
+            return 0;
+        at += got;
+        offset += (uint64_t)got;
+        size -= (size_t)got;
+    }
+    return 1;
+}
+
 static int derive_uuid(const struct writer_table tables[LWC_TABLES], uint8_t uuid[16],
                        struct failure *failure)
 {

@@ -39,6 +39,10 @@ struct writer *writer_new(const char *path, int force, struct failure *failure);
 int writer_payload(struct writer *writer, const void *data, size_t size, uint64_t *offset,
                    struct failure *failure);
 
+/* 1 if the size bytes written at offset equal data, 0 if not, -1 with a message. */
+int writer_compare(struct writer *writer, uint64_t offset, const void *data, size_t size,
+                   struct failure *failure);
+
 /*
  * Write tables and superblock, sync, and move the file to its name. The uuid
  * is derived from the tables, so equal input gives an equal container.

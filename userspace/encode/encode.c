@@ -7,6 +7,7 @@
 #include <zstd.h>
 #include "encode/encode.h"
 #include "encode/levels_encode.h"
+#include "kmod/codec/codec.h"
 
 struct encoder {
     struct encode_policy policy;
@@ -46,19 +47,6 @@ void encoder_free(struct encoder *encoder)
     free(encoder->planes);
     free(encoder->trial);
     free(encoder);
-}
-
-unsigned int dtype_size(uint16_t dtype)
-{
-    static const uint8_t sizes[LWC_DTYPES] = {
-        [LWC_DTYPE_BYTES] = 1,   [LWC_DTYPE_BF16] = 2,    [LWC_DTYPE_F16] = 2, [LWC_DTYPE_F32] = 4,
-        [LWC_DTYPE_F64] = 8,     [LWC_DTYPE_F8_E4M3] = 1, [LWC_DTYPE_F8_E5M2] = 1,
-        [LWC_DTYPE_I8] = 1,      [LWC_DTYPE_U8] = 1,      [LWC_DTYPE_I16] = 2, [LWC_DTYPE_U16] = 2,
-        [LWC_DTYPE_I32] = 4,     [LWC_DTYPE_U32] = 4,     [LWC_DTYPE_I64] = 8, [LWC_DTYPE_U64] = 8,
-        [LWC_DTYPE_BOOL] = 1,
-    };
-
-    return dtype < LWC_DTYPES ? sizes[dtype] : 1;
 }
 
 /* Take the candidate if it is smaller than what out holds. */
@@ -108,17 +96,17 @@ static void split_planes(uint8_t *planes, const uint8_t *src, size_t len, unsign
 static int encode_candidates(struct encoder *encoder, uint16_t dtype, const uint8_t *src,
                              size_t len, struct encoded_tile *out)
 {
-    unsigned int element = dtype_size(dtype);
+    unsigned int element = lwc_dtype_size(dtype);
     int error;
 
-    if (len % element)
+    if (!element || len % element)
         element = 1;
     if (len % element == 0 && len > element && !memcmp(src, src + element, len - element))
         return offer(out, LWC_CODEC_CONST, LWC_CODEC_NONE, 0, src, element);
     error = offer(out, LWC_CODEC_RAW, LWC_CODEC_NONE, 0, src, len);
     if (!error && dtype == LWC_DTYPE_BF16 && element == 2 && encoder->policy.structure) {
-        size_t size = levels_encode(encoder->policy.structure, src, (uint32_t)(len / 2),
-                                    encoder->trial);
+        size_t size =
+            levels_encode(encoder->policy.structure, src, (uint32_t)(len / 2), encoder->trial);
 
         error = offer(out, LWC_CODEC_LEVELS, LWC_CODEC_NONE, (uint8_t)encoder->policy.structure,
                       encoder->trial, size);
@@ -167,13 +155,14 @@ static int float_layout(uint16_t dtype, unsigned int *shift, uint32_t *mask)
 
 double tile_bound_bits(uint16_t dtype, const uint8_t *src, size_t len)
 {
-    unsigned int element = dtype_size(dtype), shift, i;
+    unsigned int element = lwc_dtype_size(dtype), shift, i;
     uint32_t mask, count[256] = {0}, value;
-    size_t n = len / element, k;
+    size_t n, k;
     double bits;
 
     if (!float_layout(dtype, &shift, &mask))
         return -1;
+    n = len / element;
     for (k = 0; k < n; k++) {
         value = 0;
         memcpy(&value, src + k * element, element);

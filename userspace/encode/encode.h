@@ -45,7 +45,4 @@ int encode_tile(struct encoder *encoder, uint16_t dtype, const uint8_t *src, siz
  */
 double tile_bound_bits(uint16_t dtype, const uint8_t *src, size_t len);
 
-/* Bytes of an element, 1 for LWC_DTYPE_BYTES. */
-unsigned int dtype_size(uint16_t dtype);
-
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "safetensors.h"
+#include "kmod/codec/codec.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -13,35 +14,24 @@
 #define HEADER_MAX 100000000u
 #define PREFIX_SIZE 8u
 
-static const struct {
-    const char *name;
-    uint32_t size;
-} dtypes[LWC_DTYPES] = {
-    [LWC_DTYPE_BYTES] = {"bytes", 1},     [LWC_DTYPE_BF16] = {"BF16", 2},
-    [LWC_DTYPE_F16] = {"F16", 2},         [LWC_DTYPE_F32] = {"F32", 4},
-    [LWC_DTYPE_F64] = {"F64", 8},         [LWC_DTYPE_F8_E4M3] = {"F8_E4M3", 1},
-    [LWC_DTYPE_F8_E5M2] = {"F8_E5M2", 1}, [LWC_DTYPE_I8] = {"I8", 1},
-    [LWC_DTYPE_U8] = {"U8", 1},           [LWC_DTYPE_I16] = {"I16", 2},
-    [LWC_DTYPE_U16] = {"U16", 2},         [LWC_DTYPE_I32] = {"I32", 4},
-    [LWC_DTYPE_U32] = {"U32", 4},         [LWC_DTYPE_I64] = {"I64", 8},
-    [LWC_DTYPE_U64] = {"U64", 8},         [LWC_DTYPE_BOOL] = {"BOOL", 1},
-};
-
-uint32_t dtype_size(uint16_t dtype)
-{
-    return dtype < LWC_DTYPES ? dtypes[dtype].size : 0;
-}
+static const char *const dtype_names[LWC_DTYPES] = {
+    [LWC_DTYPE_BYTES] = "bytes",     [LWC_DTYPE_BF16] = "BF16", [LWC_DTYPE_F16] = "F16",
+    [LWC_DTYPE_F32] = "F32",         [LWC_DTYPE_F64] = "F64",   [LWC_DTYPE_F8_E4M3] = "F8_E4M3",
+    [LWC_DTYPE_F8_E5M2] = "F8_E5M2", [LWC_DTYPE_I8] = "I8",     [LWC_DTYPE_U8] = "U8",
+    [LWC_DTYPE_I16] = "I16",         [LWC_DTYPE_U16] = "U16",   [LWC_DTYPE_I32] = "I32",
+    [LWC_DTYPE_U32] = "U32",         [LWC_DTYPE_I64] = "I64",   [LWC_DTYPE_U64] = "U64",
+    [LWC_DTYPE_BOOL] = "BOOL"};
 
 const char *dtype_name(uint16_t dtype)
 {
-    return dtype < LWC_DTYPES ? dtypes[dtype].name : "unknown";
+    return dtype < LWC_DTYPES ? dtype_names[dtype] : "unknown";
 }
 
 /* LWC_DTYPE_BYTES stands for a dtype without a name here. */
 static uint16_t dtype_by_name(const char *name)
 {
     for (uint16_t i = LWC_DTYPE_BYTES + 1; i < LWC_DTYPES; i++)
-        if (strcmp(name, dtypes[i].name) == 0)
+        if (strcmp(name, dtype_names[i]) == 0)
             return i;
     return LWC_DTYPE_BYTES;
 }
@@ -166,7 +156,7 @@ static const char *parse_tensor(const json_t *value, uint64_t data_start, uint64
         return "shape is not a list of unsigned integers with a product below 2^64";
     tensor->dtype = dtype_by_name(json_string_value(dtype));
     if (tensor->dtype != LWC_DTYPE_BYTES &&
-        (__builtin_mul_overflow(elements, dtype_size(tensor->dtype), &bytes) ||
+        (__builtin_mul_overflow(elements, lwc_dtype_size(tensor->dtype), &bytes) ||
          bytes != end - begin))
         return "shape and dtype do not give the size of its data";
     if (json_array_size(shape) > LWC_MAX_DIMS)

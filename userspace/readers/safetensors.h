@@ -39,9 +39,6 @@ int safetensors_read(int fd, uint64_t size, const char *path, struct safetensors
                      struct failure *failure);
 void safetensors_free(struct safetensors *list);
 
-/* Bytes of an element of the dtype; 1 for LWC_DTYPE_BYTES, 0 when unknown. */
-uint32_t dtype_size(uint16_t dtype);
-
 /* The name that safetensors gives to the dtype; "bytes" for LWC_DTYPE_BYTES. */
 const char *dtype_name(uint16_t dtype);
 

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Sizes, codecs and bounds of a container's tensors: what info prints. */
+#ifndef LWC_SURVEY_H
+#define LWC_SURVEY_H
+
+#include "container/failure.h"
+#include "uapi/lwcmem_format.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct survey_tensor {
+    char *name;
+    const char *dtype;
+    uint16_t ndim;
+    uint64_t shape[LWC_MAX_DIMS];
+    uint64_t weights;
+    uint64_t stored;   /* bytes of its tiles and their entries */
+    double bound_bits; /* of all its weights together; negative: not asked for or no float */
+    char codec[32];    /* of most of its tiles */
+};
+
+struct survey {
+    const char *path;
+    uint64_t files;
+    uint64_t bytes_original;
+    uint64_t bytes_stored;
+    uint64_t weights;
+    uint64_t generation;
+    char uuid[37];
+    double bits_per_weight;       /* negative without weights */
+    uint64_t float_weights;       /* with a bound */
+    double float_bits_per_weight; /* stored */
+    double bound_bits_per_weight; /* negative: not asked for or no floats */
+    struct survey_tensor *tensors;
+    size_t count;
+};
+
+/* bounds: decode all float tensors, with so many threads. 0, or -1 with a message. */
+int survey_container(const char *path, bool bounds, unsigned int threads, struct survey *out,
+                     struct failure *failure);
+void survey_free(struct survey *survey);
+
+/* Bits for each weight; negative when there is none. */
+double survey_bits(const struct survey_tensor *tensor);
+double survey_bound(const struct survey_tensor *tensor);
+
+#endif
