@@ -60,7 +60,8 @@ static uint16_t weight(enum shape shape)
     case WIDE:
         return (uint16_t)rnd(); /* any bits: NaN payloads, infinities, mostly escapes */
     case SPECIAL: {
-        static const uint16_t values[] = {0x7f80, 0xff80, 0x7fc1, 0xffff, 0x0001, 0x8001, 0, 0x8000};
+        static const uint16_t values[] = {0x7f80, 0xff80, 0x7fc1, 0xffff,
+                                          0x0001, 0x8001, 0,      0x8000};
 
         return values[rnd() % 8];
     }
@@ -105,7 +106,8 @@ static void cross(const uint16_t *w, size_t n)
 
 static void test_levels_cross(void **unused)
 {
-    static const size_t sizes[] = {1, 2, 63, 64, 65, 127, 2047, 2048, 2049, 4096, 5000, 65536, 131071};
+    static const size_t sizes[] = {1,    2,    63,   64,   65,    127,   2047,
+                                   2048, 2049, 4096, 5000, 65536, 131071};
     uint16_t *w = malloc(131072 * 2);
     unsigned int shape, s;
     size_t i;
@@ -227,7 +229,8 @@ static void test_crc(void **unused)
 
 static void test_names(void **unused)
 {
-    static const char *const bad[] = {"", "/", "/a", "a/", "a//b", ".", "..", "a/../b", "./a", "a/."};
+    static const char *const bad[] = {"",  "/",  "/a",     "a/",  "a//b",
+                                      ".", "..", "a/../b", "./a", "a/."};
     unsigned int i;
 
     (void)unused;

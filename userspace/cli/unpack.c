@@ -119,7 +119,7 @@ static int check_file(struct parallel *parallel, void *context, unsigned int wor
                 container_path(unpack->container), entry->name);
 }
 
-/* Read the table of files; a name must come after the one before it. */
+/* Read the table of files, which has been checked. */
 static int read_entries(struct unpack *unpack, struct failure *failure)
 {
     unpack->count = container_count(unpack->container, LWC_TABLE_FILES);

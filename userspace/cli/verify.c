@@ -69,8 +69,7 @@ static int verify_file(struct verify *verify, struct contents_reader *reader, st
 {
     struct lwc_file file;
 
-    if (container_file(verify->container, index, &file, failure) < 0 ||
-        container_check_extents(verify->container, &file, failure) < 0)
+    if (container_file(verify->container, index, &file, failure) < 0)
         return -1;
     if (file.kind != LWC_FILE_REGULAR)
         return 0;
@@ -119,7 +118,7 @@ static int compare_file(struct verify *verify, uint64_t index, struct failure *f
     int order;
 
     if (container_file(verify->container, index, &file, failure) < 0 ||
-        container_name(verify->container, file.name_offset, file.name_length, name, failure) < 0)
+        container_file_name(verify->container, &file, name, failure) < 0)
         return -1;
     order = strcmp(name, original->name);
     if (order)
@@ -164,7 +163,7 @@ static int compare(struct verify *verify, struct failure *failure)
     if (verify->files == common)
         return 0;
     if (container_file(verify->container, common, &file, failure) < 0 ||
-        container_name(verify->container, file.name_offset, file.name_length, name, failure) < 0)
+        container_file_name(verify->container, &file, name, failure) < 0)
         return -1;
     return fail(failure, "%.700s: is in the container only", name);
 }
@@ -175,7 +174,8 @@ static int verify_all(struct verify *verify, struct failure *failure)
     uint64_t bytes = container_superblock(verify->container)->bytes_original;
     int result;
 
-    if (container_check_blocks(verify->container, failure) < 0)
+    if (container_check_blocks(verify->container, failure) < 0 ||
+        container_check_files(verify->container, failure) < 0)
         return -1;
     verify->files = container_count(verify->container, LWC_TABLE_FILES);
     verify->readers = contents_readers_new(verify->threads, failure);

@@ -418,3 +418,35 @@ int container_check_extents(struct container *container, const struct lwc_file *
                     container->path);
     return 0;
 }
+
+int container_file_name(struct container *container, const struct lwc_file *file, char *name,
+                        struct failure *failure)
+{
+    if (container_name(container, file->name_offset, file->name_length, name, failure) < 0)
+        return -1;
+    if (!lwc_name_ok(name, file->name_length))
+        return fail(failure,
+                    "%s: %.600s: this name of a file would lead elsewhere; the file is damaged or "
+                    "hostile, get it from a source that you trust",
+                    container->path, name);
+    return 0;
+}
+
+int container_check_files(struct container *container, struct failure *failure)
+{
+    char names[2][LWC_NAME_MAX + 1] = {"", ""};
+
+    for (uint64_t i = 0; i < container_count(container, LWC_TABLE_FILES); i++) {
+        char *name = names[i & 1];
+        struct lwc_file file;
+
+        if (container_file(container, i, &file, failure) < 0 ||
+            container_file_name(container, &file, name, failure) < 0 ||
+            container_check_extents(container, &file, failure) < 0)
+            return -1;
+        if (strcmp(names[~i & 1], name) >= 0)
+            return fail(failure, "%s: %.600s: names are not in order; the file is damaged",
+                        container->path, name);
+    }
+    return 0;
+}

@@ -69,6 +69,16 @@ int container_read_tile(struct container *container, struct decoder *decoder,
                         uint8_t *out, struct failure *failure);
 
 /*
+ * Name of a file, NUL-terminated in LWC_NAME_MAX + 1 bytes. It is safe to
+ * create below a directory: relative, without "." and "..".
+ */
+int container_file_name(struct container *container, const struct lwc_file *file, char *name,
+                        struct failure *failure);
+
+/* Check all files: names safe, sorted, none twice; extents as below. */
+int container_check_files(struct container *container, struct failure *failure);
+
+/*
  * Check that extents first..first+count-1 tile the file without holes and lie
  * inside their objects.
  */

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""make_model.py DIR: a small model directory with every dtype and odd shapes; the same each time."""
+import json
+import os
+import random
+import struct
+import sys
+
+
+def safetensors(path, tensors):
+    header, offset, data = {}, 0, []
+    for name, dtype, shape, content in tensors:
+        header[name] = {"dtype": dtype, "shape": shape,
+                        "data_offsets": [offset, offset + len(content)]}
+        offset += len(content)
+        data.append(content)
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as out:
+        out.write(struct.pack("<Q", len(text)) + text + b"".join(data))
+
+
+def main(directory):
+    seed = random.Random(7)
+
+    def fp32(count, sigma=0.02):
+        return struct.pack("<%df" % count, *(seed.gauss(0, sigma) for _ in range(count)))
+
+    def bf16(count):
+        full = fp32(count)
+        return b"".join(full[i + 2:i + 4] for i in range(0, len(full), 4))
+
+    matrix = bf16(768 * 288)
+    payloads = struct.pack("<12H", 0x7fc1, 0xffff, 0x7f80, 0xff80, 0, 0x8000, 1, 0x8001, 0x7f,
+                           0x7f7f, 0x7fa5, 0xff81)
+    os.makedirs(os.path.join(directory, "sub", "empty"))
+    safetensors(os.path.join(directory, "model.safetensors"), [
+        ("matrix", "BF16", [768, 288], matrix),
+        ("twin", "BF16", [768, 288], matrix),
+        ("scalar", "F32", [], struct.pack("<I", 0x7fc00123)),
+        ("empty", "F32", [0, 5], b""),
+        ("one", "BF16", [1], payloads[:2]),
+        ("payloads", "BF16", [12], payloads),
+        ("ragged", "BF16", [333, 77], bf16(333 * 77)),
+        ("noise", "BF16", [100, 1000], seed.randbytes(200000)),
+        ("fp32", "F32", [300, 100], fp32(30000)),
+        ("fp16", "F16", [300, 100],
+         struct.pack("<30000e", *(seed.gauss(0, 1) for _ in range(30000)))),
+        ("bf16_in_fp32", "F32", [300, 100],
+         b"".join(b"\0\0" + bf16(1) for _ in range(30000))),
+        ("zeroes", "BF16", [1000, 1000], bytes(2000000)),
+        ("long_rows", "BF16", [2, 200001], bf16(400002)),
+        ("experts", "BF16", [4, 64, 96], bf16(4 * 64 * 96)),
+        ("double", "F64", [100], struct.pack("<100d", *(seed.random() for _ in range(100)))),
+        ("int8", "I8", [7], b"1234567"),
+        ("flags", "BOOL", [3, 3], b"\1\0\1" * 3),
+        ("fp8", "F8_E4M3", [64, 64], seed.randbytes(4096)),
+    ])
+    for name, content in (("config.json", b"{}\n"), ("sub/with space.txt", b"hello\n" * 1000),
+                          ("big.bin", seed.randbytes(500000)), ("zero-length", b""),
+                          ("sub/\u00fcml\u00e4ut", b"x")):
+        with open(os.path.join(directory, name), "wb") as out:
+            out.write(content)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
