@@ -103,7 +103,8 @@ python3 "$here/tests/cli/hostile_container.py" balanced.lwc bad
 for file in bad/*.lwc; do
 	name=$(basename "$file" .lwc)
 	refuse "verify refuses $name" 1 "$file" "$LWCMEM" verify "$file"
-	refuse "unpack refuses $name" 1 "bad" "$LWCMEM" unpack "$file" -o bad.out
+	# unpack proves its files by their own hashes, not by those of the tensors
+	[ "$name" = object-hash ] || refuse "unpack refuses $name" 1 "bad" "$LWCMEM" unpack "$file" -o bad.out
 done
 check "no directory of a refused container" bash -c '[ ! -e bad.out ] && ! ls -A | grep -E "^(x\.lwc|\.lwcmem-)"'
 python3 "$here/tests/cli/hostile_container.py" --loop balanced.lwc loops 200

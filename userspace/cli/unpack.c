@@ -133,9 +133,7 @@ static int read_entries(struct unpack *unpack, struct failure *failure)
         char name[LWC_NAME_MAX + 1];
 
         if (container_file(unpack->container, i, &entry->file, failure) < 0 ||
-            container_name(unpack->container, entry->file.name_offset, entry->file.name_length,
-                           name, failure) < 0 ||
-            container_check_extents(unpack->container, &entry->file, failure) < 0)
+            container_file_name(unpack->container, &entry->file, name, failure) < 0)
             return -1;
         entry->name = strdup(name);
         if (!entry->name)
@@ -181,7 +179,8 @@ static int unpack_all(struct unpack *unpack, const char *out, struct failure *fa
 {
     int result;
 
-    if (container_check_blocks(unpack->container, failure) < 0 || read_entries(unpack, failure) < 0)
+    if (container_check_blocks(unpack->container, failure) < 0 ||
+        container_check_files(unpack->container, failure) < 0 || read_entries(unpack, failure) < 0)
         return -1;
     unpack->tree = tree_new(out, failure);
     unpack->readers = contents_readers_new(unpack->threads, failure);
