@@ -51,9 +51,12 @@ check: deps
 	sh tests/run.sh all
 check-user:
 	sh tests/run.sh user
+# SECONDS_EACH=3600 for a long run
+fuzz: all
+	bash tests/fuzz/run.sh $(SECONDS_EACH)
 clean:
 	rm -rf $(B) build-*
 
-.PHONY: all unit-programs deps models check check-user clean
+.PHONY: all unit-programs deps models check check-user fuzz clean
 .SECONDARY:
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Install what building and testing need, from the distribution's packages. Idempotent.
 set -eu
-packages="gcc make pkg-config liburing-dev libzstd-dev libssl-dev libjansson-dev libpcre2-dev libcmocka-dev python3"
+packages="gcc make pkg-config liburing-dev libzstd-dev libssl-dev libjansson-dev libpcre2-dev libcmocka-dev python3 clang clang-format"
 missing=
 for p in $packages; do
 	dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing="$missing $p"

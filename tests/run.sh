@@ -49,6 +49,8 @@ for file in tests/structure/*.sh tests/cli/*.sh; do
 	script "$file"
 done
 if [ "$suite" = all ]; then
+	tool=build/lwcmem
+	script tests/fuzz/run.sh
 	for file in tests/vm/check-*.sh; do
 		[ -e "$file" ] && { tool=build/lwcmem; script "$file"; }
 	done

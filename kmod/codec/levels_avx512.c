@@ -42,7 +42,7 @@ static inline __m512i plane_rows(void)
 enum lwc_error lwc_levels_223_avx512(const struct lwc_levels_view *view, u8 *dst)
 {
 	struct levels_position at = { { 0, 0 }, 0 };
-	u64 planes[LEVELS_BLOCK][8] __attribute__((aligned(64)));
+	u64 planes[LEVELS_BLOCK][4] __attribute__((aligned(64)));
 	u32 groups = view->weights / LWC_GROUP, base, n, i;
 	const __m512i diagonal = _mm512_set1_epi64((long long)0x8040201008040201ull);
 	u8 symbols[16];
@@ -53,8 +53,6 @@ enum lwc_error lwc_levels_223_avx512(const struct lwc_levels_view *view, u8 *dst
 	levels_223_table(view->symbols, symbols);
 	table = _mm512_zextsi128_si512(_mm_loadu_si128((const __m128i *)symbols));
 	rows = plane_rows();
-	for (i = 0; i < LEVELS_BLOCK; i++)
-		_mm512_store_si512(planes[i], _mm512_setzero_si512());
 	for (base = 0; base < groups; base += n) {
 		n = groups - base < LEVELS_BLOCK ? groups - base : LEVELS_BLOCK;
 		if (!levels_inside(view, &at))
@@ -62,7 +60,8 @@ enum lwc_error lwc_levels_223_avx512(const struct lwc_levels_view *view, u8 *dst
 		for (i = 0; i < n; i++)
 			levels_223_group(view, base + i, &at, planes[i]);
 		for (i = 0; i < n; i++) {
-			__m512i p = _mm512_permutexvar_epi8(rows, _mm512_load_si512(planes[i]));
+			__m256i four = _mm256_load_si256((const __m256i *)planes[i]);
+			__m512i p = _mm512_permutexvar_epi8(rows, _mm512_zextsi256_si512(four));
 
 			emit(view, _mm512_gf2p8affine_epi64_epi8(diagonal, p, 0), table,
 			     base + i, &at, dst);

@@ -1,0 +1,24 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# The codec is fit for the kernel: small frames, no floating point outside the SIMD files, and clean
+# under a strict set of warnings.
+cd "$(dirname "$0")/../.." || exit 1
+out=$(mktemp -d) && trap 'rm -rf "$out"' EXIT
+
+strict="-std=gnu11 -O2 -Wall -Wextra -Werror -Wframe-larger-than=1024 -Wvla -Wdeclaration-after-statement
+	-Wstrict-prototypes -Wmissing-prototypes -Wno-missing-field-initializers -D_GNU_SOURCE -I. -Ikmod"
+for file in kmod/codec/*.c; do
+	case $file in
+	*_avx512.c) flags="-mbmi -mbmi2 -mavx2 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vbmi -mavx512vbmi2 -mgfni" ;;
+	*_avx2.c) flags="-mbmi -mbmi2 -mavx2" ;;
+	*) flags="-mgeneral-regs-only" ;;
+	esac
+	name="codec fits the kernel: ${file##*/}"
+	# shellcheck disable=SC2086
+	if gcc $strict $flags -c "$file" -o "$out/object.o" 2> "$out/errors"; then
+		echo "ok $name"
+	else
+		cat "$out/errors"
+		echo "not ok $name"
+	fi
+done
