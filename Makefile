@@ -19,7 +19,7 @@ CLI_OBJ := $(CLI_SRC:%.c=$(B)/%.o)
 
 # A file's name says its ISA; no other file may use those instructions.
 isa-bmi2 := -mbmi -mbmi2 -mpopcnt -mlzcnt
-isa-avx2 := $(isa-bmi2) -mavx2 -mfma -mf16c
+isa-avx2 := -O3 $(isa-bmi2) -mavx2 -mfma -mf16c
 isa-avx512 := $(isa-avx2) -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vbmi -mavx512vbmi2 -mgfni
 isa-flags = $(if $(findstring _avx512,$1),$(isa-avx512),$(if $(findstring _avx2,$1),$(isa-avx2),$(if $(findstring _bmi2,$1),$(isa-bmi2))))
 

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * All kernels of one ISA, over its lanes_vector. A file of an ISA includes its
+ * lanes_ISA.h, then this one, which defines static functions, and makes its
+ * table of them. Loops over elements are plain C: the compiler vectorises them
+ * without changing an operation.
+ */
+#ifndef LWC_LANES_H
+#define LWC_LANES_H
+
+#include "exp.h"
+#include "kernels.h"
+
+#define LANES 64
+#define LANES_VECTORS (LANES / LANES_WIDTH)
+/* Vectors of activations that share one conversion of the weights, in registers. */
+#define LANES_BLOCK 4
+/* Bytes that the weights are fetched ahead of their use. */
+#define LANES_AHEAD 1024
+
+static inline float lanes_canonical(float value)
+{
+    return value == value ? value : __builtin_nanf("");
+}
+
+static inline __attribute__((always_inline)) lanes_vector
+lanes_weights(enum lwc_dtype dtype, const uint8_t *weights, size_t element)
+{
+    if (dtype == LWC_DTYPE_BF16)
+        return lanes_load_bf16(weights + 2 * element);
+    if (dtype == LWC_DTYPE_F16)
+        return lanes_load_f16(weights + 2 * element);
+    return lanes_load((const float *)(const void *)(weights + 4 * element));
+}
+
+/* The last count < 64 weights as fp32. */
+static inline __attribute__((always_inline)) void
+lanes_tail(enum lwc_dtype dtype, const uint8_t *weights, size_t count, float tail[LANES])
+{
+    uint32_t element = dtype == LWC_DTYPE_F32 ? 4 : 2;
+    uint8_t padded[LANES * 4] = {0};
+
+    memcpy(padded, weights, count * element);
+    for (size_t v = 0; v < LANES_VECTORS; v++)
+        lanes_store(tail + v * LANES_WIDTH, lanes_weights(dtype, padded, v * LANES_WIDTH));
+}
+
+/* acc[v] = fma(w, x, acc[v]) for the count lanes that have an element. */
+static inline void lanes_finish(lanes_vector acc[LANES_VECTORS], const float *w, const float *x,
+                                size_t count)
+{
+    float lanes[LANES_WIDTH];
+    size_t v;
+
+    for (v = 0; (v + 1) * LANES_WIDTH <= count; v++)
+        acc[v] =
+            lanes_fma(lanes_load(w + v * LANES_WIDTH), lanes_load(x + v * LANES_WIDTH), acc[v]);
+    if (v * LANES_WIDTH == count)
+        return;
+    lanes_store(lanes, acc[v]);
+    for (size_t i = v * LANES_WIDTH; i < count; i++)
+        lanes[i - v * LANES_WIDTH] = __builtin_fmaf(w[i], x[i], lanes[i - v * LANES_WIDTH]);
+    acc[v] = lanes_load(lanes);
+}
+
+/* One row times BLOCK vectors. */
+static inline __attribute__((always_inline)) void lanes_row(enum lwc_dtype dtype,
+                                                            const uint8_t *weights, size_t cols,
+                                                            const float *x, size_t x_stride,
+                                                            float *y, size_t y_stride, size_t block)
+{
+    lanes_vector acc[LANES_BLOCK][LANES_VECTORS];
+    size_t whole = cols - cols % LANES;
+    float tail[LANES];
+
+    for (size_t t = 0; t < block; t++)
+        for (size_t v = 0; v < LANES_VECTORS; v++)
+            acc[t][v] = lanes_zero();
+    for (size_t c = 0; c < whole; c += LANES) {
+        if (block == 1)
+            __builtin_prefetch(weights + (dtype == LWC_DTYPE_F32 ? 4 : 2) * c + LANES_AHEAD);
+        for (size_t v = 0; v < LANES_VECTORS; v++) {
+            lanes_vector w = lanes_weights(dtype, weights, c + v * LANES_WIDTH);
+
+            for (size_t t = 0; t < block; t++)
+                acc[t][v] =
+                    lanes_fma(w, lanes_load(x + t * x_stride + c + v * LANES_WIDTH), acc[t][v]);
+        }
+    }
+    if (cols > whole)
+        lanes_tail(dtype, weights + (dtype == LWC_DTYPE_F32 ? 4 : 2) * whole, cols - whole, tail);
+    for (size_t t = 0; t < block; t++) {
+        if (cols > whole)
+            lanes_finish(acc[t], tail, x + t * x_stride + whole, cols - whole);
+        y[t * y_stride] = lanes_canonical(lanes_tree(acc[t]));
+    }
+}
+
+static inline __attribute__((always_inline)) void
+lanes_rows(enum lwc_dtype dtype, const uint8_t *weights, size_t rows, size_t cols,
+           const struct activations *in, const struct products *out)
+{
+    size_t row_bytes = cols * (dtype == LWC_DTYPE_F32 ? 4 : 2);
+    size_t t = 0;
+
+    for (; t + LANES_BLOCK <= in->n; t += LANES_BLOCK)
+        for (size_t r = 0; r < rows; r++)
+            lanes_row(dtype, weights + r * row_bytes, cols, in->x + t * in->x_stride, in->x_stride,
+                      out->y + t * out->y_stride + r, out->y_stride, LANES_BLOCK);
+    for (; t < in->n; t++)
+        for (size_t r = 0; r < rows; r++)
+            lanes_row(dtype, weights + r * row_bytes, cols, in->x + t * in->x_stride, in->x_stride,
+                      out->y + t * out->y_stride + r, out->y_stride, 1);
+}
+
+static void gemm(enum lwc_dtype dtype, const void *weights, size_t rows, size_t cols,
+                 const struct activations *in, const struct products *out)
+{
+    if (dtype == LWC_DTYPE_BF16)
+        lanes_rows(LWC_DTYPE_BF16, weights, rows, cols, in, out);
+    else if (dtype == LWC_DTYPE_F16)
+        lanes_rows(LWC_DTYPE_F16, weights, rows, cols, in, out);
+    else
+        lanes_rows(LWC_DTYPE_F32, weights, rows, cols, in, out);
+}
+
+static void convert(enum lwc_dtype dtype, const void *weights, size_t count, float *out)
+{
+    const uint8_t *at = weights;
+    uint32_t element = dtype == LWC_DTYPE_F32 ? 4 : 2;
+    size_t whole = count - count % LANES_WIDTH;
+    float tail[LANES];
+
+    if (dtype == LWC_DTYPE_F32) {
+        memcpy(out, weights, 4 * count);
+        return;
+    }
+    for (size_t i = 0; i < whole; i += LANES_WIDTH)
+        lanes_store(out + i, lanes_weights(dtype, at, i));
+    if (count > whole) {
+        lanes_tail(dtype, at + whole * element, count - whole, tail);
+        memcpy(out + whole, tail, 4 * (count - whole));
+    }
+}
+
+static float dot(const float *x, const float *y, size_t count)
+{
+    float sum;
+
+    lanes_row(LWC_DTYPE_F32, (const uint8_t *)x, count, y, 0, &sum, 0, 1);
+    return sum;
+}
+
+static void axpy(float a, const float *x, size_t count, float *out)
+{
+    for (size_t i = 0; i < count; i++)
+        out[i] = lanes_canonical(__builtin_fmaf(a, x[i], out[i]));
+}
+
+static void rmsnorm(const float *x, const float *weight, size_t count, float epsilon, float *out)
+{
+    float mean = dot(x, x, count) / (float)count + epsilon;
+    float scale = 1.0f / __builtin_sqrtf(mean);
+
+    for (size_t i = 0; i < count; i++)
+        out[i] = lanes_canonical(weight[i] * (x[i] * scale));
+}
+
+/* Sum in lanes and tree. */
+static float sum_lanes(const float *x, size_t count)
+{
+    lanes_vector acc[LANES_VECTORS];
+    size_t whole = count - count % LANES;
+    float ones[LANES];
+
+    for (size_t v = 0; v < LANES_VECTORS; v++)
+        acc[v] = lanes_zero();
+    for (size_t i = 0; i < whole; i += LANES)
+        for (size_t v = 0; v < LANES_VECTORS; v++)
+            acc[v] = lanes_add(acc[v], lanes_load(x + i + v * LANES_WIDTH));
+    for (size_t i = 0; i < LANES; i++)
+        ones[i] = 1.0f;
+    lanes_finish(acc, ones, x + whole, count - whole);
+    return lanes_tree(acc);
+}
+
+static void softmax(float *x, size_t count)
+{
+    float max, sum;
+
+    if (!count)
+        return;
+    max = x[0];
+    for (size_t i = 1; i < count; i++)
+        max = x[i] > max ? x[i] : max;
+    for (size_t i = 0; i < count; i++)
+        x[i] = exp_fixed(x[i] - max);
+    sum = sum_lanes(x, count);
+    for (size_t i = 0; i < count; i++)
+        x[i] = lanes_canonical(x[i] / sum);
+}
+
+static void silu_multiply(float *gate, const float *up, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        float g = gate[i];
+
+        gate[i] = lanes_canonical(g / (1.0f + exp_fixed(-g)) * up[i]);
+    }
+}
+
+static void add(float *x, const float *y, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        x[i] = lanes_canonical(x[i] + y[i]);
+}
+
+static void rotate_half(float *head, const float *cosines, const float *sines, size_t dim)
+{
+    size_t half = dim / 2;
+
+    for (size_t i = 0; i < half; i++) {
+        float a = head[i], b = head[i + half];
+
+        head[i] = lanes_canonical(a * cosines[i] - b * sines[i]);
+        head[i + half] = lanes_canonical(b * cosines[i] + a * sines[i]);
+    }
+}
+
+#define LANES_TABLE                                                                                \
+    .gemm = gemm, .convert = convert, .dot = dot, .axpy = axpy, .rmsnorm = rmsnorm,                \
+    .softmax = softmax, .silu_multiply = silu_multiply, .add = add, .rotate_half = rotate_half
+
+#endif

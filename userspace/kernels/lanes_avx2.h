@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The vector of lanes.h for AVX2, FMA and F16C. */
+#ifndef LWC_LANES_AVX2_H
+#define LWC_LANES_AVX2_H
+
+#include <immintrin.h>
+#include <stdint.h>
+
+typedef __m256 lanes_vector;
+#define LANES_WIDTH 8
+
+static inline lanes_vector lanes_zero(void)
+{
+    return _mm256_setzero_ps();
+}
+static inline lanes_vector lanes_set(float value)
+{
+    return _mm256_set1_ps(value);
+}
+static inline lanes_vector lanes_load(const float *x)
+{
+    return _mm256_loadu_ps(x);
+}
+static inline void lanes_store(float *x, lanes_vector value)
+{
+    _mm256_storeu_ps(x, value);
+}
+static inline lanes_vector lanes_fma(lanes_vector a, lanes_vector b, lanes_vector c)
+{
+    return _mm256_fmadd_ps(a, b, c);
+}
+static inline lanes_vector lanes_add(lanes_vector a, lanes_vector b)
+{
+    return _mm256_add_ps(a, b);
+}
+static inline lanes_vector lanes_load_bf16(const uint8_t *weights)
+{
+    __m128i half = _mm_loadu_si128((const __m128i *)weights);
+
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
+}
+static inline lanes_vector lanes_load_f16(const uint8_t *weights)
+{
+    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)weights));
+}
+
+/* Sum of eight lanes: + 4, + 2, + 1. */
+static inline float lanes_tree_8(__m256 sums)
+{
+    __m128 four = _mm_add_ps(_mm256_castps256_ps128(sums), _mm256_extractf128_ps(sums, 1));
+    __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
+}
+
+static inline float lanes_tree(const lanes_vector acc[8])
+{
+    __m256 a = _mm256_add_ps(acc[0], acc[4]), b = _mm256_add_ps(acc[1], acc[5]);
+    __m256 c = _mm256_add_ps(acc[2], acc[6]), d = _mm256_add_ps(acc[3], acc[7]);
+
+    return lanes_tree_8(_mm256_add_ps(_mm256_add_ps(a, c), _mm256_add_ps(b, d)));
+}
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The vector of lanes.h for a CPU without SIMD: one float. */
+#ifndef LWC_LANES_SCALAR_H
+#define LWC_LANES_SCALAR_H
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+typedef float lanes_vector;
+#define LANES_WIDTH 1
+
+static inline lanes_vector lanes_zero(void)
+{
+    return 0.0f;
+}
+static inline lanes_vector lanes_set(float value)
+{
+    return value;
+}
+static inline lanes_vector lanes_load(const float *x)
+{
+    return *x;
+}
+static inline void lanes_store(float *x, lanes_vector value)
+{
+    *x = value;
+}
+static inline lanes_vector lanes_fma(lanes_vector a, lanes_vector b, lanes_vector c)
+{
+    return fmaf(a, b, c);
+}
+static inline lanes_vector lanes_add(lanes_vector a, lanes_vector b)
+{
+    return a + b;
+}
+
+static inline float lanes_from_bits(uint32_t bits)
+{
+    float value;
+
+    memcpy(&value, &bits, sizeof(value));
+    return value;
+}
+static inline lanes_vector lanes_load_bf16(const uint8_t *weights)
+{
+    uint16_t bits;
+
+    memcpy(&bits, weights, sizeof(bits));
+    return lanes_from_bits((uint32_t)bits << 16);
+}
+/* Exact, subnormals included; a signaling NaN becomes quiet, as vcvtph2ps does it. */
+static inline lanes_vector lanes_load_f16(const uint8_t *weights)
+{
+    uint32_t sign, exponent, mantissa;
+    uint16_t bits;
+
+    memcpy(&bits, weights, sizeof(bits));
+    sign = (uint32_t)(bits & 0x8000) << 16;
+    exponent = bits >> 10 & 31;
+    mantissa = bits & 0x3ff;
+    if (exponent == 31)
+        return lanes_from_bits(sign | 0x7f800000u | mantissa << 13 | (mantissa ? 0x400000u : 0));
+    if (exponent)
+        return lanes_from_bits(sign | (exponent + 112) << 23 | mantissa << 13);
+    return (sign ? -0x1p-24f : 0x1p-24f) * (float)mantissa;
+}
+
+static inline float lanes_tree(const lanes_vector acc[64])
+{
+    float sums[32];
+
+    for (int i = 0; i < 32; i++)
+        sums[i] = acc[i] + acc[i + 32];
+    for (int half = 16; half; half /= 2)
+        for (int i = 0; i < half; i++)
+            sums[i] += sums[i + half];
+    return sums[0];
+}
+
+#endif
