@@ -41,7 +41,11 @@ UNIT := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 $(B)/tests/%: $(B)/tests/unit/%.o $(filter-out %/cli/main.o,$(CLI_OBJ)) $(B)/liblwcmem.a
 	@mkdir -p $(@D)
 	$(CC) $(SAN) $^ -lcmocka $(LIBS_lib) $(LIBS_cli) -o $@
-unit-programs: $(UNIT)
+# The independent reference of the engine.
+$(B)/tests/reference: tests/models/reference.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O3 -march=native $(WARN) $< -lm -o $@
+unit-programs: $(UNIT) $(B)/tests/reference
 
 deps:
 	sh tests/deps.sh

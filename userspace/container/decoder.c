@@ -63,7 +63,8 @@ int decoder_init(struct decoder *decoder, u32 mask, struct failure *failure)
     memset(decoder, 0, sizeof(*decoder));
     if (!mask && mask_from_environment(&mask, failure) < 0)
         return -1;
-    decoder->impl = lwc_impl_select(mask & decoder_cpu_isa());
+    decoder->isa = mask & decoder_cpu_isa();
+    decoder->impl = lwc_impl_select(decoder->isa);
     scratch->tile = aligned_alloc(64, LWC_TILE_MAX);
     scratch->zstd = aligned_alloc(64, workspace ? workspace : 64);
     scratch->zstd_len = workspace;

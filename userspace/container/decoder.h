@@ -15,6 +15,7 @@
 
 struct decoder {
     const struct lwc_impl *impl;
+    u32 isa; /* LWC_ISA_ bits that may be used here: of the CPU and the mask */
     struct lwc_scratch scratch;
 };
 

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The weights of a model, wherever they are: plain files, or a container.
+ *
+ * Functions return 0, or -1 with a message. A source is used in this order:
+ * open; find for each tensor; start with the units in the order in which every
+ * pass uses them; then in each pass, for each unit, wait, multiply by any
+ * threads, done.
+ */
+#ifndef LWC_ENGINE_WEIGHTS_H
+#define LWC_ENGINE_WEIGHTS_H
+
+#include "container/failure.h"
+#include "kernels/kernels.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct weight_tensor {
+    uint64_t id; /* of the source */
+    uint16_t dtype;
+    uint64_t rows; /* all dimensions but the last, multiplied */
+    uint64_t cols;
+    uint32_t row_grain; /* split rows at multiples of it */
+};
+
+struct weight_unit {
+    struct weight_tensor *const *tensors;
+    size_t count;
+};
+
+/* What a container's weights went through; see struct lwcmem_counters. */
+struct weight_counters {
+    uint64_t rows_fused, rows_eligible, rows_buffered, tiles_decoded, bytes_ring;
+};
+
+enum weights_backend { WEIGHTS_FUSED, WEIGHTS_USER };
+
+struct weights;
+
+struct weights_ops {
+    /* 1 found, 0 none, -1 */
+    int (*find)(struct weights *weights, const char *name, struct weight_tensor *tensor,
+                struct failure *failure);
+    /* A small file of the model, NUL-terminated, to be freed. 1 found, 0 none, -1. */
+    int (*file)(struct weights *weights, const char *name, char **text, size_t *size,
+                struct failure *failure);
+    int (*start)(struct weights *weights, const struct weight_unit *units, size_t count,
+                 struct failure *failure);
+    int (*wait)(struct weights *weights, size_t unit, struct failure *failure);
+    int (*done)(struct weights *weights, size_t unit, struct failure *failure);
+    /* Rows [first, first + rows) times the vectors; row r of the tensor is row r of out. */
+    int (*multiply)(struct weights *weights, const struct weight_tensor *tensor,
+                    unsigned int worker, uint64_t first, uint64_t rows,
+                    const struct activations *in, const struct products *out,
+                    struct failure *failure);
+    /* Rows as fp32: rows * cols floats. */
+    int (*rows)(struct weights *weights, const struct weight_tensor *tensor, uint64_t first,
+                uint64_t rows, float *out, struct failure *failure);
+    /* NULL where there is nothing to count */
+    void (*counters)(struct weights *weights, struct weight_counters *counters);
+    void (*close)(struct weights *weights);
+};
+
+/* What every source begins with. */
+struct weights {
+    const struct weights_ops *ops;
+    const struct kernels *kernels;
+    const char *backend;   /* plain, fused, user, kmod */
+    const char *structure; /* of most bf16 tiles as info names it, or "none" */
+    const char *path;
+};
+
+/*
+ * A container. isa: mask of what kernels and decoders may use; threads: that
+ * multiply. NULL with a message.
+ */
+struct weights *weights_open_container(const char *path, enum weights_backend backend, uint32_t isa,
+                                       unsigned int threads, const struct kernels *kernels,
+                                       struct failure *failure);
+
+/* A HuggingFace directory. kernels: those to multiply with. NULL with a message. */
+struct weights *weights_open_plain(const char *path, const struct kernels *kernels,
+                                   struct failure *failure);
+
+#endif

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Weights of a container, by liblwcmem. */
+#include "weights.h"
+#include "lwcmem/lwcmem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SMALL_FILE_MAX (256u << 20)
+
+struct container_weights {
+    struct weights weights;
+    struct lwcmem_model *model;
+    struct lwcmem_tensor *tensors; /* by id */
+    size_t count;
+    size_t capacity;
+};
+
+/* Hand on the message of the library. */
+static int pass_on(const char error[LWCMEM_ERROR_SIZE], struct failure *failure)
+{
+    return fail(failure, "%s", error);
+}
+
+static int lwc_find(struct weights *weights, const char *name, struct weight_tensor *tensor,
+                    struct failure *failure)
+{
+    struct container_weights *self = (struct container_weights *)weights;
+    char error[LWCMEM_ERROR_SIZE];
+    struct lwcmem_tensor *found;
+    int result;
+
+    if (self->count == self->capacity) {
+        size_t capacity = self->capacity ? 2 * self->capacity : 256;
+        struct lwcmem_tensor *grown = reallocarray(self->tensors, capacity, sizeof(*grown));
+
+        if (!grown)
+            return fail(failure, "%s: out of memory", weights->path);
+        self->tensors = grown;
+        self->capacity = capacity;
+    }
+    found = &self->tensors[self->count];
+    result = lwcmem_find(self->model, name, found, error);
+    if (result <= 0)
+        return result < 0 ? pass_on(error, failure) : 0;
+    *tensor = (struct weight_tensor){.id = self->count++,
+                                     .dtype = found->dtype,
+                                     .rows = found->rows,
+                                     .cols = found->cols,
+                                     .row_grain = found->row_grain};
+    return 1;
+}
+
+static int lwc_file(struct weights *weights, const char *name, char **text, size_t *size,
+                    struct failure *failure)
+{
+    struct container_weights *self = (struct container_weights *)weights;
+    char error[LWCMEM_ERROR_SIZE];
+    void *data;
+    int found = lwcmem_file(self->model, name, SMALL_FILE_MAX, &data, size, error);
+
+    if (found < 0)
+        return pass_on(error, failure);
+    if (found)
+        *text = data;
+    return found;
+}
+
+static int lwc_start(struct weights *weights, const struct weight_unit *units, size_t count,
+                     struct failure *failure)
+{
+    struct container_weights *self = (struct container_weights *)weights;
+    struct lwcmem_unit *copy = calloc(count, sizeof(*copy));
+    struct lwcmem_tensor *tensors, *at;
+    char error[LWCMEM_ERROR_SIZE];
+    size_t total = 0;
+    int result;
+
+    for (size_t i = 0; i < count; i++)
+        total += units[i].count;
+    tensors = at = calloc(total, sizeof(*tensors));
+    if (!copy || !tensors) {
+        free(copy);
+        free(tensors);
+        return fail(failure, "%s: out of memory", weights->path);
+    }
+    for (size_t i = 0; i < count; i++) {
+        copy[i] = (struct lwcmem_unit){at, units[i].count};
+        for (size_t t = 0; t < units[i].count; t++)
+            *at++ = self->tensors[units[i].tensors[t]->id];
+    }
+    result = lwcmem_ring_start(self->model, copy, count, error);
+    free(copy);
+    free(tensors);
+    return result < 0 ? pass_on(error, failure) : 0;
+}
+
+static int lwc_wait(struct weights *weights, size_t unit, struct failure *failure)
+{
+    char error[LWCMEM_ERROR_SIZE];
+
+    if (lwcmem_unit_wait(((struct container_weights *)weights)->model, unit, error) == 0)
+        return 0;
+    return pass_on(error, failure);
+}
+
+static int lwc_done(struct weights *weights, size_t unit, struct failure *failure)
+{
+    char error[LWCMEM_ERROR_SIZE];
+
+    if (lwcmem_unit_done(((struct container_weights *)weights)->model, unit, error) == 0)
+        return 0;
+    return pass_on(error, failure);
+}
+
+static int lwc_multiply(struct weights *weights, const struct weight_tensor *tensor,
+                        unsigned int worker, uint64_t first, uint64_t rows,
+                        const struct activations *in, const struct products *out,
+                        struct failure *failure)
+{
+    struct container_weights *self = (struct container_weights *)weights;
+    char error[LWCMEM_ERROR_SIZE];
+
+    if (lwcmem_multiply(self->model, &self->tensors[tensor->id], worker, first, rows, in->x,
+                        in->x_stride, in->n, out->y, out->y_stride, error) == 0)
+        return 0;
+    return pass_on(error, failure);
+}
+
+static int lwc_rows(struct weights *weights, const struct weight_tensor *tensor, uint64_t first,
+                    uint64_t rows, float *out, struct failure *failure)
+{
+    struct container_weights *self = (struct container_weights *)weights;
+    char error[LWCMEM_ERROR_SIZE];
+
+    if (lwcmem_rows(self->model, &self->tensors[tensor->id], first, rows, out, error) == 0)
+        return 0;
+    return pass_on(error, failure);
+}
+
+static void lwc_counters(struct weights *weights, struct weight_counters *counters)
+{
+    struct lwcmem_counters from;
+
+    lwcmem_counters(((struct container_weights *)weights)->model, &from);
+    *counters = (struct weight_counters){from.rows_fused, from.rows_eligible, from.rows_buffered,
+                                         from.tiles_decoded, from.bytes_ring};
+}
+
+static void lwc_close(struct weights *weights)
+{
+    struct container_weights *self = (struct container_weights *)weights;
+
+    lwcmem_close(self->model);
+    free(self->tensors);
+    free(self);
+}
+
+static const struct weights_ops lwc_ops = {
+    .find = lwc_find,
+    .file = lwc_file,
+    .start = lwc_start,
+    .wait = lwc_wait,
+    .done = lwc_done,
+    .rows = lwc_rows,
+    .multiply = lwc_multiply,
+    .close = lwc_close,
+    .counters = lwc_counters,
+};
+
+struct weights *weights_open_container(const char *path, enum weights_backend backend, uint32_t isa,
+                                       unsigned int threads, const struct kernels *kernels,
+                                       struct failure *failure)
+{
+    struct lwcmem_options options = {
+        .backend = backend == WEIGHTS_USER ? LWCMEM_BACKEND_USER : LWCMEM_BACKEND_FUSED,
+        .isa = isa,
+        .threads = threads,
+    };
+    struct container_weights *self = calloc(1, sizeof(*self));
+    char error[LWCMEM_ERROR_SIZE];
+
+    if (!self) {
+        fail(failure, "%s: out of memory", path);
+        return NULL;
+    }
+    self->model = lwcmem_open(path, &options, error);
+    if (!self->model) {
+        pass_on(error, failure);
+        free(self);
+        return NULL;
+    }
+    self->weights = (struct weights){&lwc_ops, kernels, backend == WEIGHTS_USER ? "user" : "fused",
+                                     lwcmem_structure(self->model), path};
+    return &self->weights;
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The fused backend: compressed tiles are mapped. What the kernels can decode
+ * in registers never reaches memory; any other tile is decoded to the worker's
+ * buffer, which stays in its cache, and multiplied from there.
+ */
+#include "model.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+int fused_open(struct lwcmem_model *model, struct failure *failure)
+{
+    uint64_t size = container_superblock(model->container)->file_size;
+    void *map = mmap(NULL, size, PROT_READ, MAP_SHARED, container_fd(model->container), 0);
+
+    if (map == MAP_FAILED)
+        return fail_errno(failure, errno, "%s: cannot map", container_path(model->container));
+    model->map = map;
+    model->map_size = size;
+    model->checked =
+        calloc(container_count(model->container, LWC_TABLE_TILES) + 1, sizeof(*model->checked));
+    if (!model->checked)
+        return fail(failure, "%s: out of memory", container_path(model->container));
+    return 0;
+}
+
+void fused_close(struct lwcmem_model *model)
+{
+    if (model->map)
+        munmap((void *)(uintptr_t)model->map, model->map_size);
+    free((void *)model->checked);
+}
+
+static int damaged(struct lwcmem_model *model, const struct lwc_object *object, uint64_t tile,
+                   enum lwc_error error, struct failure *failure)
+{
+    char name[LWC_NAME_MAX + 1];
+
+    if (container_name(model->container, object->name_offset, object->name_length, name, failure) <
+        0)
+        return -1;
+    return fail(failure, "%s: %.600s: tile %" PRIu64 ": %s; the file is damaged, get it again",
+                container_path(model->container), name, tile, lwc_error_string(error));
+}
+
+/* The tile's entry and its stored bytes, with the crc checked the first time. */
+static int map_tile(struct lwcmem_model *model, const struct lwc_object *object, uint64_t index,
+                    struct lwc_tile *tile, const uint8_t **stored, struct failure *failure)
+{
+    uint64_t in_table = object->tile_first + index;
+
+    if (container_tile(model->container, object, index, tile, failure) < 0 ||
+        container_resolve_copy(model->container, tile, lwc_tile_length(object, index), failure) < 0)
+        return -1;
+    *stored = model->map + tile->offset;
+    if (atomic_load_explicit(&model->checked[in_table], memory_order_relaxed))
+        return 0;
+    if (lwc_crc32c(0, *stored, tile->stored) != tile->crc)
+        return damaged(model, object, index, LWC_ERR_CRC, failure);
+    atomic_store_explicit(&model->checked[in_table], 1, memory_order_relaxed);
+    return 0;
+}
+
+static enum lwc_error in_registers(struct lwcmem_model *model, const struct lwc_tile *tile,
+                                   const uint8_t *stored, size_t cols, uint64_t rows,
+                                   const struct activations *in, const struct products *out)
+{
+    struct lwc_levels_view view;
+    enum lwc_error error =
+        lwc_levels_open(&view, tile->param, stored, tile->stored, (uint32_t)(rows * cols));
+
+    if (error)
+        return error;
+    return model->kernels->gemm_levels(tile->param, &view, cols, 0, rows, in, out);
+}
+
+static int multiply_tile(struct lwcmem_model *model, const struct lwcmem_tensor *tensor,
+                         const struct lwc_object *object, struct worker *worker, uint64_t index,
+                         uint64_t rows, const struct activations *in, const struct products *out,
+                         struct failure *failure)
+{
+    bool levels, whole = rows * tensor->cols * lwc_dtype_size(tensor->dtype) ==
+                         lwc_tile_length(object, index);
+    enum lwc_error error;
+    struct lwc_tile tile;
+    const uint8_t *stored;
+
+    if (map_tile(model, object, index, &tile, &stored, failure) < 0)
+        return -1;
+    levels = tensor->dtype == LWC_DTYPE_BF16 && tile.chain[0] == LWC_CODEC_LEVELS &&
+             tensor->cols % LWC_GROUP == 0;
+    if (levels)
+        atomic_fetch_add_explicit(&model->rows_eligible, rows, memory_order_relaxed);
+    if (levels && whole && model->kernels->gemm_levels) {
+        error = in_registers(model, &tile, stored, tensor->cols, rows, in, out);
+        atomic_fetch_add_explicit(&model->rows_fused, rows, memory_order_relaxed);
+    } else {
+        error = lwc_tile_decode(worker->decoder.impl, &tile, stored, tile.stored, worker->tile,
+                                lwc_tile_length(object, index), &worker->decoder.scratch);
+        if (!error)
+            model->kernels->gemm(tensor->dtype, worker->tile, rows, tensor->cols, in, out);
+        atomic_fetch_add_explicit(&model->rows_buffered, rows, memory_order_relaxed);
+        atomic_fetch_add_explicit(&model->tiles_decoded, 1, memory_order_relaxed);
+    }
+    return error ? damaged(model, object, index, error, failure) : 0;
+}
+
+/* Rows that tiles cut through: one by one, put together. */
+static int multiply_cut_rows(struct lwcmem_model *model, const struct lwcmem_tensor *tensor,
+                             const struct lwc_object *object, struct worker *worker,
+                             uint64_t first_row, uint64_t rows, const struct activations *in,
+                             const struct products *out, struct failure *failure)
+{
+    uint64_t row = tensor->cols * lwc_dtype_size(tensor->dtype);
+
+    if (worker->row_capacity < row) {
+        free(worker->row);
+        worker->row = malloc(row);
+        worker->row_capacity = worker->row ? row : 0;
+        if (!worker->row)
+            return fail(failure, "%s: out of memory for a row", container_path(model->container));
+    }
+    for (uint64_t r = 0; r < rows; r++) {
+        struct products one = {out->y + r, out->y_stride};
+
+        if (model_decode(model, worker, object, (first_row + r) * row, row, worker->row, failure) <
+            0)
+            return -1;
+        model->kernels->gemm(tensor->dtype, worker->row, 1, tensor->cols, in, &one);
+        atomic_fetch_add_explicit(&model->rows_buffered, 1, memory_order_relaxed);
+    }
+    return 0;
+}
+
+int fused_multiply(struct lwcmem_model *model, const struct lwcmem_tensor *tensor,
+                   struct worker *worker, uint64_t first_row, uint64_t rows,
+                   const struct activations *in, const struct products *out,
+                   struct failure *failure)
+{
+    uint64_t row = tensor->cols * lwc_dtype_size(tensor->dtype);
+    struct lwc_object object;
+
+    if (container_object(model->container, tensor->object, &object, failure) < 0)
+        return -1;
+    if (!row || object.tile_bytes % row)
+        return multiply_cut_rows(model, tensor, &object, worker, first_row, rows, in, out, failure);
+    for (uint64_t done = 0; done < rows;) {
+        uint64_t part = rows - done < tensor->row_grain ? rows - done : tensor->row_grain;
+        struct products some = {out->y + done, out->y_stride};
+
+        if (multiply_tile(model, tensor, &object, worker, (first_row + done) / tensor->row_grain,
+                          part, in, &some, failure) < 0)
+            return -1;
+        done += part;
+    }
+    return 0;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the files of the library share: an open model and its workers. */
+#ifndef LWC_LIB_MODEL_H
+#define LWC_LIB_MODEL_H
+
+#include "container/reader.h"
+#include "kernels/kernels.h"
+#include "lwcmem/lwcmem.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct ring;
+
+/* One thread that multiplies. */
+struct worker {
+    struct decoder decoder;
+    uint8_t *stored; /* LWC_TILE_MAX bytes: the stored tile */
+    uint8_t *tile;   /* LWC_TILE_MAX bytes: the tile decoded last */
+    uint8_t *row;    /* a row that is cut into tiles */
+    size_t row_capacity;
+};
+
+struct lwcmem_model {
+    struct container *container;
+    enum lwcmem_backend backend;
+    unsigned int threads;
+    uint32_t isa;
+    const struct kernels *kernels;
+    struct worker *workers; /* threads + 1: the last one for lwcmem_rows */
+    pthread_mutex_t rows_lock;
+    const char *structure;
+    const uint8_t *map; /* fused: the container */
+    size_t map_size;
+    atomic_uchar *checked; /* fused: by tile, its crc was right */
+    struct ring *ring;     /* user: after lwcmem_ring_start */
+    atomic_ullong rows_fused, rows_eligible, rows_buffered, tiles_decoded, bytes_ring;
+};
+
+/* What a backend does with rows that begin and end with tiles. */
+int fused_open(struct lwcmem_model *model, struct failure *failure);
+void fused_close(struct lwcmem_model *model);
+int fused_multiply(struct lwcmem_model *model, const struct lwcmem_tensor *tensor,
+                   struct worker *worker, uint64_t first_row, uint64_t rows,
+                   const struct activations *in, const struct products *out,
+                   struct failure *failure);
+
+int ring_new(struct lwcmem_model *model, const struct lwcmem_unit *units, size_t count,
+             struct failure *failure);
+void ring_free(struct ring *ring); /* NULL is allowed */
+int ring_wait(struct ring *ring, size_t unit, struct failure *failure);
+int ring_done(struct ring *ring, size_t unit, struct failure *failure);
+/* The tensor's bytes in the unit that is in use; NULL if it is not one of its. */
+const uint8_t *ring_tensor(struct ring *ring, const struct lwcmem_tensor *tensor);
+
+/* Decode the bytes [offset, offset + size) of the object, tile by tile, into out. */
+int model_decode(struct lwcmem_model *model, struct worker *worker, const struct lwc_object *object,
+                 uint64_t offset, uint64_t size, uint8_t *out, struct failure *failure);
+
+#endif
