@@ -51,6 +51,9 @@ deps:
 	sh tests/deps.sh
 models: all
 	sh tests/models/fetch.sh $(B)
+demo: deps
+	$(MAKE) -s models
+	bash tests/demo.sh
 check: deps
 	sh tests/run.sh all
 check-user:
@@ -61,6 +64,6 @@ fuzz: all
 clean:
 	rm -rf $(B) build-*
 
-.PHONY: all unit-programs deps models check check-user fuzz clean
+.PHONY: all unit-programs deps models demo check check-user fuzz clean
 .SECONDARY:
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d)

@@ -44,5 +44,13 @@ for model in stories15M-bf16 stories15M-fp16 stories15M-fp32 random-aligned-bf16
 			done
 		done
 	done
+	if [ $model = random-aligned-bf16 ] && [ "$isas" != scalar ]; then
+		logits "$work/model.lwc" "$work/got" --backend fused
+		if python3 -c 'import json, sys; c = json.load(open(sys.argv[1]))["counters"]
+assert c["rows_eligible"] > 10000 and c["rows_fused"] >= 0.99 * c["rows_eligible"], c
+assert c["rows_eligible"] >= 0.99 * (c["rows_eligible"] + c["rows_buffered"]), c' "$work/got.json"
+		then echo "ok $model: at least 99 % of its rows are decoded in registers"
+		else echo "not ok $model: rows decoded in registers"; fi
+	fi
 	[ $bad = 0 ] && echo "ok $model: $runs runs with the same logits"
 done

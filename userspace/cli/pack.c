@@ -353,9 +353,9 @@ static int parse_favor(const char *text, struct encode_policy *policy)
         const char *name;
         struct encode_policy policy;
     } favors[] = {
-        {"balanced", {.structure = LWC_STRUCTURE_223, .zstd_level = 3}},
+        {"balanced", {.structure = LWC_STRUCTURE_223, .zstd_level = 3, .slow_gain = 10}},
         {"size", {.structure = LWC_STRUCTURE_223, .zstd_level = 15}},
-        {"speed", {.structure = LWC_STRUCTURE_4, .zstd_level = 1}},
+        {"speed", {.structure = LWC_STRUCTURE_4, .zstd_level = 1, .slow_gain = 25}},
     };
 
     for (size_t i = 0; i < sizeof(favors) / sizeof(favors[0]); i++)

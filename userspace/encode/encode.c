@@ -78,6 +78,9 @@ static int offer_zstd(struct encoder *encoder, struct encoded_tile *out, const u
 
     if (ZSTD_isError(size))
         return -ENOMEM;
+    if (out->entry.chain[0] == LWC_CODEC_LEVELS &&
+        size * 100 > out->size * (100 - encoder->policy.slow_gain))
+        return 0;
     if (element > 1)
         return offer(out, LWC_CODEC_PLANES, LWC_CODEC_ZSTD, (uint8_t)element, encoder->trial, size);
     return offer(out, LWC_CODEC_ZSTD, LWC_CODEC_NONE, 0, encoder->trial, size);

@@ -7,10 +7,15 @@
 #include <stdint.h>
 #include "uapi/lwcmem_format.h"
 
-/* structure: an enum lwc_structure for bf16, or 0 for none. */
+/*
+ * structure: an enum lwc_structure for bf16, or 0 for none. slow_gain: zstd
+ * decodes an order of magnitude slower than LEVELS, so a bf16 tile takes it
+ * only if that saves more than so many percent.
+ */
 struct encode_policy {
     int structure;
     int zstd_level;
+    unsigned int slow_gain;
 };
 
 /*
