@@ -55,9 +55,9 @@ demo: deps
 	$(MAKE) -s models
 	bash tests/demo.sh
 check: deps
-	sh tests/run.sh all
+	bash tests/run.sh all
 check-user:
-	sh tests/run.sh user
+	bash tests/run.sh user
 # SECONDS_EACH=3600 for a long run
 fuzz: all
 	bash tests/fuzz/run.sh $(SECONDS_EACH)
