@@ -4,15 +4,28 @@
 set -eu
 packages="gcc make pkg-config liburing-dev libzstd-dev libssl-dev libjansson-dev libpcre2-dev libcmocka-dev python3 clang clang-format openssl"
 missing=
+sudo=
+[ "$(id -u)" = 0 ] || sudo=sudo
+updated=
+
+installed() {
+	dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'ok installed'
+}
+install() {
+	[ -n "$updated" ] || $sudo apt-get update -q
+	updated=yes
+	echo "installing: $*"
+	DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -q --no-install-recommends "$@"
+}
+
 for p in $packages; do
-	dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing="$missing $p"
+	installed "$p" || missing="$missing $p"
 done
 # any npm will do, also one that is no package of the distribution
 command -v npm > /dev/null || missing="$missing npm"
-[ -n "$missing" ] || exit 0
-sudo=
-[ "$(id -u)" = 0 ] || sudo=sudo
-echo "installing:$missing"
-$sudo apt-get update -q
 # shellcheck disable=SC2086
-DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -q --no-install-recommends $missing
+[ -z "$missing" ] || install $missing
+# the runtime of sanitizers and fuzzers is only recommended by clang, and named after its version
+resources=$(clang -print-resource-dir)
+runtime=libclang-rt-$(basename "$resources" | cut -d. -f1)-dev
+installed "$runtime" || ls "$resources"/lib/linux/libclang_rt.fuzzer-*.a > /dev/null 2>&1 || install "$runtime"
