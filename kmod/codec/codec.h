@@ -129,10 +129,24 @@ u32 lwc_tile_length(const struct lwc_object *object, u64 index);
 enum lwc_error lwc_tile_check(const struct lwc_tile *entry,
 			      const struct lwc_superblock *sb, u32 decoded_len);
 
+/* source: the entry that a COPY names, checked by itself. Both must agree. */
+enum lwc_error lwc_copy_check(const struct lwc_tile *copy, const struct lwc_tile *source);
+
 enum lwc_error lwc_file_check(const struct lwc_file *file,
 			      const struct lwc_superblock *sb);
 enum lwc_error lwc_extent_check(const struct lwc_extent *extent,
 				const struct lwc_superblock *sb);
+
+/* kind and mode of a file: both 16 bits wide, one little-endian load. */
+static inline u32 lwc_file_kind(const struct lwc_file *file)
+{
+	return lwc_le32(&file->kind) & 0xffff;
+}
+
+static inline u32 lwc_file_mode(const struct lwc_file *file)
+{
+	return lwc_le32(&file->kind) >> 16;
+}
 
 /* Bytes of an element of the dtype, 1 for LWC_DTYPE_BYTES, 0 for an unknown one. */
 u32 lwc_dtype_size(u32 dtype);

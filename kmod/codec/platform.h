@@ -11,9 +11,6 @@
 #include <linux/string.h>
 #include <linux/overflow.h>
 #include <asm/cpufeature.h>
-#include <asm/unaligned.h>
-#define lwc_le32(p)	get_unaligned_le32(p)
-#define lwc_le64(p)	get_unaligned_le64(p)
 
 /* The crc32 instruction works on general registers: no FPU section. */
 static inline bool lwc_has_crc32(void)
@@ -30,6 +27,16 @@ typedef uint16_t u16;
 typedef uint32_t u32;
 typedef uint64_t u64;
 
+static inline bool lwc_has_crc32(void)
+{
+	return __builtin_cpu_supports("sse4.2");
+}
+
+#define check_add_overflow(a, b, d)	__builtin_add_overflow(a, b, d)
+#define check_mul_overflow(a, b, d)	__builtin_mul_overflow(a, b, d)
+#endif
+
+/* Unaligned loads; x86 is little endian. */
 static inline u32 lwc_le32(const void *p)
 {
 	u32 v;
@@ -45,15 +52,6 @@ static inline u64 lwc_le64(const void *p)
 	memcpy(&v, p, sizeof(v));
 	return v;
 }
-
-static inline bool lwc_has_crc32(void)
-{
-	return __builtin_cpu_supports("sse4.2");
-}
-
-#define check_add_overflow(a, b, d)	__builtin_add_overflow(a, b, d)
-#define check_mul_overflow(a, b, d)	__builtin_mul_overflow(a, b, d)
-#endif
 
 /* Bytes of workspace that lwc_zstd_decode needs, 8-byte aligned. */
 size_t lwc_zstd_workspace(void);

@@ -255,9 +255,20 @@ enum lwc_error lwc_tile_check(const struct lwc_tile *entry, const struct lwc_sup
 	return LWC_OK;
 }
 
+enum lwc_error lwc_copy_check(const struct lwc_tile *copy, const struct lwc_tile *source)
+{
+	if (source->chain[0] == LWC_CODEC_COPY)
+		return LWC_ERR_CHAIN;
+	if (lwc_le64(&source->offset) != lwc_le64(&copy->offset) ||
+	    lwc_le32(&source->stored) != lwc_le32(&copy->stored) ||
+	    lwc_le32(&source->crc) != lwc_le32(&copy->crc))
+		return LWC_ERR_TABLE;
+	return LWC_OK;
+}
+
 enum lwc_error lwc_file_check(const struct lwc_file *file, const struct lwc_superblock *sb)
 {
-	u32 kind = lwc_le32(&file->kind) & 0xffff, mode = lwc_le32(&file->kind) >> 16;
+	u32 kind = lwc_file_kind(file), mode = lwc_file_mode(file);
 	u32 name = lwc_le32(&file->name_length);
 
 	if ((kind != LWC_FILE_REGULAR && kind != LWC_FILE_DIRECTORY) || mode > 07777 || !name ||

@@ -340,8 +340,7 @@ int container_resolve_copy(struct container *container, struct lwc_tile *tile, u
         return 0;
     if (get_tile(container, tile->ref, decoded, &source, failure) < 0)
         return -1;
-    if (source.chain[0] == LWC_CODEC_COPY || source.offset != tile->offset ||
-        source.stored != tile->stored || source.crc != tile->crc)
+    if (lwc_copy_check(tile, &source))
         return fail(failure,
                     "%s: a copied tile does not match tile %" PRIu64
                     ", its source; the file is damaged",

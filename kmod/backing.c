@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The .lwc behind a region: its superblock, its metadata, its stored bytes. */
+#include <linux/err.h>
+#include <linux/file.h>
+#include <linux/memcontrol.h>
+#include <linux/pagemap.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "lwcmem.h"
+
+static int lwcmem_errno(enum lwc_error error)
+{
+	switch (error) {
+	case LWC_OK:
+		return 0;
+	case LWC_ERR_FEATURE:
+	case LWC_ERR_VERSION:
+		return -EOPNOTSUPP;
+	default:
+		return -EBADMSG;
+	}
+}
+
+int lwcmem_read_stored(struct lwcmem_backing *backing, void *data, size_t len, u64 offset)
+{
+	loff_t pos = offset;
+
+	while (len) {
+		ssize_t got = kernel_read(backing->file, data, len, &pos);
+
+		if (got == -EINTR || got == -EAGAIN) {
+			if (fatal_signal_pending(current))
+				return -EINTR;
+			cond_resched();
+			continue;
+		}
+		if (got <= 0)
+			return got ? got : -EIO;
+		data += got;
+		len -= got;
+	}
+	return 0;
+}
+
+/* A file in which one slot is sound is sound: the other one may be what a crash left. */
+static int choose_superblock(struct lwcmem_backing *backing)
+{
+	struct lwc_superblock *slot = kmalloc(sizeof(*slot), GFP_KERNEL);
+	loff_t size = i_size_read(file_inode(backing->file));
+	int result = -EBADMSG;
+	bool found = false;
+	u64 unknown;
+	u32 i;
+
+	if (!slot)
+		return -ENOMEM;
+	for (i = 0; i < LWC_SUPERBLOCK_SLOTS; i++) {
+		u64 offset = (u64)i * LWC_SUPERBLOCK_SIZE;
+		int error;
+
+		if (size < LWC_DATA_START)
+			break;
+		error = lwcmem_read_stored(backing, slot, sizeof(*slot), offset);
+		if (!error)
+			error = lwcmem_errno(lwc_superblock_check(slot, size, &unknown));
+		if (!error && (!found || lwc_le64(&slot->generation) >
+					 lwc_le64(&backing->sb.generation))) {
+			backing->sb = *slot;
+			found = true;
+		}
+		/* what one slot lacks says more than what is in the other */
+		if (result == -EBADMSG && error)
+			result = error;
+	}
+	kfree(slot);
+	return found ? 0 : result;
+}
+
+/* --- metadata: one folio of the inode is one block that passed its check --- */
+
+#define META_TABLE_SHIFT	56	/* of a folio's index; a file has fewer blocks than this */
+
+static int read_block(struct lwcmem_backing *backing, pgoff_t folio_index, void *data)
+{
+	u32 table = folio_index >> META_TABLE_SHIFT;
+	u64 index = folio_index & ((1ull << META_TABLE_SHIFT) - 1);
+	u64 offset = lwc_le64(&backing->sb.tables[table].offset) + index * LWC_BLOCK_SIZE;
+	int error = lwcmem_read_stored(backing, data, LWC_BLOCK_SIZE, offset);
+
+	if (error)
+		return error;
+	return lwcmem_errno(lwc_block_check(data, &backing->sb, table, index));
+}
+
+static int meta_read_folio(struct file *file, struct folio *folio)
+{
+	struct lwcmem_backing *backing = lwcmem_backing_of(folio->mapping->host);
+	int error = read_block(backing, folio->index, folio_address(folio));
+
+	if (!error)
+		folio_mark_uptodate(folio);
+	folio_unlock(folio);
+	return error;
+}
+
+static const struct address_space_operations meta_aops = {
+	.read_folio = meta_read_folio,
+};
+
+static int meta_init(struct lwcmem_backing *backing, struct super_block *sb)
+{
+	BUILD_BUG_ON(PAGE_SIZE != LWC_BLOCK_SIZE);
+	backing->meta = new_inode(sb);
+	if (!backing->meta)
+		return -ENOMEM;
+	/* folios are written by address */
+	mapping_set_gfp_mask(backing->meta->i_mapping, GFP_NOFS);
+	backing->meta->i_mapping->a_ops = &meta_aops;
+	backing->meta->i_size = MAX_LFS_FILESIZE;
+	return 0;
+}
+
+struct lwcmem_backing *lwcmem_backing_open(struct file *file)
+{
+	struct lwcmem_backing *backing = kzalloc(sizeof(*backing), GFP_KERNEL_ACCOUNT);
+	struct file *own;
+	int error;
+
+	if (!backing)
+		return ERR_PTR(-ENOMEM);
+	/* flags and read-ahead state of the caller's open are not ours to share */
+	own = dentry_open(&file->f_path, O_RDONLY | O_LARGEFILE, file->f_cred);
+	if (IS_ERR(own)) {
+		kfree(backing);
+		return ERR_CAST(own);
+	}
+	backing->file = own;
+	spin_lock_init(&backing->lock);
+	hash_init(backing->tiles);
+	INIT_LIST_HEAD(&backing->idle);
+	INIT_LIST_HEAD(&backing->spare);
+	init_waitqueue_head(&backing->buffer_wait);
+	backing->memcg = get_mem_cgroup_from_mm(current->mm);
+	error = choose_superblock(backing);
+	if (!error)
+		return backing;
+	lwcmem_backing_free(backing);
+	return ERR_PTR(error);
+}
+
+int lwcmem_backing_start(struct lwcmem_backing *backing, struct super_block *sb)
+{
+	int error = lwcmem_buffers_init(backing);
+
+	if (error)
+		return error;
+	backing->workers = alloc_workqueue("lwcmem", WQ_UNBOUND, lwcmem_buffers_max());
+	if (!backing->workers)
+		return -ENOMEM;
+	atomic64_inc(&lwcmem_backings);
+	return meta_init(backing, sb);
+}
+
+void lwcmem_backing_stop(struct lwcmem_backing *backing)
+{
+	if (backing->workers)
+		lwcmem_tiles_drain(backing);
+	iput(backing->meta);
+	backing->meta = NULL;
+}
+
+void lwcmem_backing_free(struct lwcmem_backing *backing)
+{
+	if (!backing)
+		return;
+	if (backing->workers) {
+		destroy_workqueue(backing->workers);
+		atomic64_dec(&lwcmem_backings);
+	}
+	lwcmem_buffers_free(backing);
+	mem_cgroup_put(backing->memcg);
+	fput(backing->file);
+	kfree(backing);
+}
+
+bool lwcmem_backing_same(const struct lwcmem_backing *a, const struct lwcmem_backing *b)
+{
+	return file_inode(a->file) == file_inode(b->file) &&
+	       a->sb.generation == b->sb.generation &&
+	       !memcmp(a->sb.uuid, b->sb.uuid, sizeof(a->sb.uuid));
+}
+
+/* len bytes at an entry; the caller has checked that index lies in the table. */
+static int copy_entry(struct lwcmem_backing *backing, u32 table, u64 index, void *to, u32 len)
+{
+	struct lwc_block_position at = lwc_table_position(lwc_table_entry_size(table), index);
+	struct lwc_block *block;
+	struct folio *folio;
+
+	folio = read_mapping_folio(backing->meta->i_mapping,
+				   (pgoff_t)table << META_TABLE_SHIFT | at.block, NULL);
+	if (IS_ERR(folio))
+		return PTR_ERR(folio);
+	block = folio_address(folio);
+	memcpy(to, block->payload + at.offset, len);
+	folio_put(folio);
+	return 0;
+}
+
+static int get_entry(struct lwcmem_backing *backing, u32 table, u64 index, void *entry)
+{
+	if (index >= lwc_le64(&backing->sb.tables[table].count))
+		return -EBADMSG;
+	return copy_entry(backing, table, index, entry, lwc_table_entry_size(table));
+}
+
+int lwcmem_get_file(struct lwcmem_backing *backing, u64 index, struct lwc_file *file)
+{
+	int error = get_entry(backing, LWC_TABLE_FILES, index, file);
+
+	return error ? error : lwcmem_errno(lwc_file_check(file, &backing->sb));
+}
+
+int lwcmem_get_extent(struct lwcmem_backing *backing, u64 index, struct lwc_extent *extent)
+{
+	int error = get_entry(backing, LWC_TABLE_EXTENTS, index, extent);
+
+	return error ? error : lwcmem_errno(lwc_extent_check(extent, &backing->sb));
+}
+
+int lwcmem_get_object(struct lwcmem_backing *backing, u64 index, struct lwc_object *object)
+{
+	int error = get_entry(backing, LWC_TABLE_OBJECTS, index, object);
+
+	return error ? error : lwcmem_errno(lwc_object_check(object, &backing->sb));
+}
+
+static int get_tile_entry(struct lwcmem_backing *backing, u64 index, u32 length,
+			  struct lwc_tile *tile)
+{
+	int error = get_entry(backing, LWC_TABLE_TILES, index, tile);
+
+	return error ? error : lwcmem_errno(lwc_tile_check(tile, &backing->sb, length));
+}
+
+int lwcmem_get_tile(struct lwcmem_backing *backing, const struct lwc_object *object, u64 number,
+		    struct lwc_tile *tile)
+{
+	u32 length = lwc_tile_length(object, number);
+	struct lwc_tile copy;
+	int error;
+
+	error = get_tile_entry(backing, lwc_le64(&object->tile_first) + number, length, tile);
+	if (error || tile->chain[0] != LWC_CODEC_COPY)
+		return error;
+	copy = *tile;
+	error = get_tile_entry(backing, lwc_le64(&copy.ref), length, tile);
+	if (error)
+		return error;
+	return lwcmem_errno(lwc_copy_check(&copy, tile));
+}
+
+char *lwcmem_get_name(struct lwcmem_backing *backing, const struct lwc_object *object)
+{
+	u32 length = lwc_le32(&object->name_length), done = 0, part;
+	u64 offset = lwc_le64(&object->name_offset);
+	char *name;
+
+	if (!length)
+		return NULL;
+	name = kmalloc(length + 1, GFP_NOFS);
+	for (; name && done < length; done += part) {
+		struct lwc_block_position at = lwc_table_position(1, offset + done);
+
+		part = min_t(u32, length - done, LWC_BLOCK_PAYLOAD - at.offset);
+		if (copy_entry(backing, LWC_TABLE_NAMES, offset + done, name + done, part)) {
+			kfree(name);
+			return NULL;
+		}
+	}
+	if (name)
+		name[length] = '\0';
+	return name;
+}

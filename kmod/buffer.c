@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The memory that tiles are decoded into: a bounded number of buffers for each
+ * backing, made when first needed and given back when the backing is idle.
+ * They are charged to who attached first; one exists from the start, so that
+ * decoding goes on where no more memory is to be had.
+ */
+#include <linux/memcontrol.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+#include "lwcmem.h"
+
+#define BUFFERS_MIN	16u	/* readers of a slow container do not keep the others waiting */
+#define TRIM_AFTER	(10 * HZ)
+
+unsigned int lwcmem_buffers_max(void)
+{
+	return max(BUFFERS_MIN, 2 * num_online_cpus());
+}
+
+static void *alloc_charged(struct lwcmem_backing *backing, size_t size)
+{
+	struct mem_cgroup *old = set_active_memcg(backing->memcg);
+	void *memory = __vmalloc(size, GFP_NOFS | __GFP_ACCOUNT | __GFP_NORETRY | __GFP_NOWARN);
+
+	set_active_memcg(old);
+	return memory;
+}
+
+static void free_buffer(struct lwcmem_buffer *buffer)
+{
+	if (!buffer)
+		return;
+	vfree(buffer->decoded);
+	vfree(buffer->stored);
+	vfree(buffer->scratch.tile);
+	vfree(buffer->scratch.zstd);
+	kfree(buffer);
+}
+
+static struct lwcmem_buffer *alloc_buffer(struct lwcmem_backing *backing)
+{
+	struct lwcmem_buffer *buffer = kzalloc(sizeof(*buffer), GFP_NOFS);
+
+	if (!buffer)
+		return NULL;
+	buffer->decoded = alloc_charged(backing, LWC_TILE_MAX);
+	buffer->stored = alloc_charged(backing, LWC_TILE_MAX);
+	buffer->scratch.tile = alloc_charged(backing, LWC_TILE_MAX);
+	buffer->scratch.zstd_len = lwc_zstd_workspace();
+	buffer->scratch.zstd = alloc_charged(backing, buffer->scratch.zstd_len);
+	if (buffer->decoded && buffer->stored && buffer->scratch.tile && buffer->scratch.zstd)
+		return buffer;
+	free_buffer(buffer);
+	return NULL;
+}
+
+static void trim(struct work_struct *work)
+{
+	struct lwcmem_backing *backing =
+		container_of(to_delayed_work(work), struct lwcmem_backing, trim);
+	struct lwcmem_buffer *buffer;
+
+	for (;;) {
+		buffer = NULL;
+		spin_lock(&backing->lock);
+		if (backing->buffers > 1) {
+			buffer = list_first_entry_or_null(&backing->spare, struct lwcmem_buffer,
+							  spare);
+			if (buffer)
+				list_del(&buffer->spare);
+			else
+				buffer = lwcmem_tiles_steal(backing);
+		}
+		if (buffer)
+			backing->buffers--;
+		spin_unlock(&backing->lock);
+		if (!buffer)
+			return;
+		free_buffer(buffer);
+	}
+}
+
+int lwcmem_buffers_init(struct lwcmem_backing *backing)
+{
+	struct lwcmem_buffer *buffer = alloc_buffer(backing);
+
+	INIT_DELAYED_WORK(&backing->trim, trim);
+	if (!buffer)
+		return -ENOMEM;
+	list_add(&buffer->spare, &backing->spare);
+	backing->buffers = 1;
+	return 0;
+}
+
+void lwcmem_buffers_free(struct lwcmem_backing *backing)
+{
+	struct lwcmem_buffer *buffer, *next;
+
+	list_for_each_entry_safe(buffer, next, &backing->spare, spare)
+		free_buffer(buffer);
+	INIT_LIST_HEAD(&backing->spare);
+}
+
+/*
+ * A spare one, a new one while there may be more, or that of the tile that
+ * was idle for longest: tiles stay decoded for as long as memory allows.
+ */
+static struct lwcmem_buffer *try_get(struct lwcmem_backing *backing)
+{
+	struct lwcmem_buffer *buffer;
+	bool more;
+
+	spin_lock(&backing->lock);
+	buffer = list_first_entry_or_null(&backing->spare, struct lwcmem_buffer, spare);
+	if (buffer)
+		list_del(&buffer->spare);
+	more = !buffer && backing->buffers < lwcmem_buffers_max();
+	if (more)
+		backing->buffers++;
+	spin_unlock(&backing->lock);
+	if (more) {
+		buffer = alloc_buffer(backing);
+		if (buffer)
+			return buffer;
+	}
+	spin_lock(&backing->lock);
+	if (more)
+		backing->buffers--;
+	if (!buffer)
+		buffer = lwcmem_tiles_steal(backing);
+	spin_unlock(&backing->lock);
+	return buffer;
+}
+
+static bool available(struct lwcmem_backing *backing)
+{
+	bool yes;
+
+	spin_lock(&backing->lock);
+	yes = !list_empty(&backing->spare) || !list_empty(&backing->idle);
+	spin_unlock(&backing->lock);
+	return yes;
+}
+
+struct lwcmem_buffer *lwcmem_buffer_get(struct lwcmem_backing *backing)
+{
+	struct lwcmem_buffer *buffer;
+
+	while (!(buffer = try_get(backing)))
+		wait_event(backing->buffer_wait, available(backing));
+	mod_delayed_work(system_unbound_wq, &backing->trim, TRIM_AFTER);
+	return buffer;
+}
+
+void lwcmem_buffer_put(struct lwcmem_backing *backing, struct lwcmem_buffer *buffer)
+{
+	spin_lock(&backing->lock);
+	list_add(&buffer->spare, &backing->spare);
+	spin_unlock(&backing->lock);
+	wake_up(&backing->buffer_wait);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What differs between the kernels that lwcmem builds for, and nothing else.
+ * Kbuild probes the headers for the names that decide.
+ */
+#ifndef LWCMEM_COMPAT_H
+#define LWCMEM_COMPAT_H
+
+#include <linux/err.h>
+#include <linux/fs.h>
+#include <linux/pagemap.h>
+
+/* Splicing out of the page cache. */
+#ifdef LWCMEM_HAVE_FILEMAP_SPLICE_READ
+#define lwcmem_splice_read	filemap_splice_read
+#else
+#define lwcmem_splice_read	generic_file_splice_read
+#endif
+
+/* "Buffered reads may wait for a page asynchronously": of the file, later of its operations. */
+#ifdef LWCMEM_HAVE_FOP_BUFFER_RASYNC
+#define LWCMEM_FOP_FLAGS	.fop_flags = FOP_BUFFER_RASYNC,
+#define LWCMEM_FMODE		FMODE_NOWAIT
+#else
+#define LWCMEM_FOP_FLAGS
+#define LWCMEM_FMODE		(FMODE_NOWAIT | FMODE_BUF_RASYNC)
+#endif
+
+/* The folio at index, locked, created if missing; NULL if it cannot be had without waiting. */
+static inline struct folio *lwcmem_trylock_folio(struct address_space *mapping, pgoff_t index)
+{
+	struct folio *folio = __filemap_get_folio(mapping, index,
+						  FGP_LOCK | FGP_CREAT | FGP_NOWAIT,
+						  mapping_gfp_mask(mapping) | __GFP_NORETRY);
+
+	return IS_ERR_OR_NULL(folio) ? NULL : folio;
+}
+
+#endif

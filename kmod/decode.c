@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* From the stored bytes of a tile to its decoded bytes. */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/printk.h>
+#include <linux/slab.h>
+#include <asm/cpufeature.h>
+#include <asm/fpu/api.h>
+
+#include "lwcmem.h"
+
+const struct lwc_impl *lwcmem_impl;
+
+u32 lwcmem_cpu_isa(void)
+{
+	u32 isa = LWC_ISA_SCALAR;
+
+	if (!boot_cpu_has(X86_FEATURE_BMI1) || !boot_cpu_has(X86_FEATURE_BMI2) ||
+	    !boot_cpu_has(X86_FEATURE_POPCNT))
+		return isa;
+	isa |= LWC_ISA_BMI2;
+	if (!boot_cpu_has(X86_FEATURE_AVX2))
+		return isa;
+	isa |= LWC_ISA_AVX2;
+	if (boot_cpu_has(X86_FEATURE_AVX512F) && boot_cpu_has(X86_FEATURE_AVX512BW) &&
+	    boot_cpu_has(X86_FEATURE_AVX512VL) && boot_cpu_has(X86_FEATURE_AVX512DQ) &&
+	    boot_cpu_has(X86_FEATURE_AVX512VBMI) && boot_cpu_has(X86_FEATURE_AVX512_VBMI2) &&
+	    boot_cpu_has(X86_FEATURE_GFNI))
+		isa |= LWC_ISA_AVX512;
+	return isa;
+}
+
+/* Only LEVELS has vector code: zstd and copies run with preemption enabled. */
+enum lwc_error lwcmem_decode_stored(const struct lwc_impl *impl, const struct lwc_tile *entry,
+				    const u8 *stored, u8 *decoded, u32 length,
+				    struct lwc_scratch *scratch)
+{
+	bool fpu = impl->uses_fpu && entry->chain[0] == LWC_CODEC_LEVELS;
+	enum lwc_error error;
+
+	if (fpu)
+		kernel_fpu_begin();
+	error = lwc_tile_decode(impl, entry, stored, lwc_le32(&entry->stored), decoded, length,
+				scratch);
+	if (fpu)
+		kernel_fpu_end();
+	return error;
+}
+
+static void report(struct lwcmem_tile *tile, const struct lwc_object *object, int error,
+		   const char *problem)
+{
+	char *name = object ? lwcmem_get_name(tile->backing, object) : NULL;
+
+	pr_err_ratelimited("%pD4: %s%*pE, tile %llu: %s (%d)\n", tile->backing->file,
+			   name ? "tensor " : "object", name ? (int)strlen(name) : 0,
+			   name ? name : "", tile->number, problem, error);
+	kfree(name);
+}
+
+/* Errors are reported here, where it is known what was wrong. */
+static int decode(struct lwcmem_tile *tile, struct lwcmem_buffer *buffer, u32 *stored)
+{
+	struct lwcmem_backing *backing = tile->backing;
+	struct lwc_object object;
+	enum lwc_error problem;
+	struct lwc_tile entry;
+	int error;
+
+	error = lwcmem_get_object(backing, tile->object, &object);
+	if (error) {
+		report(tile, NULL, error, "its entry in the objects table is damaged");
+		return error;
+	}
+	error = lwcmem_get_tile(backing, &object, tile->number, &entry);
+	if (error) {
+		report(tile, &object, error, "its entry in the tiles table is damaged");
+		return error;
+	}
+	error = lwcmem_read_stored(backing, buffer->stored, lwc_le32(&entry.stored),
+				   lwc_le64(&entry.offset));
+	if (error) {
+		report(tile, &object, error, "cannot read its stored bytes");
+		return error;
+	}
+	*stored = lwc_le32(&entry.stored);
+	if (lwc_crc32c(0, buffer->stored, *stored) != lwc_le32(&entry.crc))
+		problem = LWC_ERR_CRC;
+	else
+		problem = lwcmem_decode_stored(lwcmem_impl, &entry, buffer->stored,
+					       buffer->decoded, tile->length, &buffer->scratch);
+	if (!problem)
+		return 0;
+	report(tile, &object, -EBADMSG, lwc_error_string(problem));
+	return -EBADMSG;
+}
+
+int lwcmem_decode_tile(struct lwcmem_tile *tile, struct lwcmem_buffer *buffer)
+{
+	struct lwcmem_stats *stats = &tile->backing->stats;
+	u32 stored = 0;
+	int error;
+
+	lwcmem_count_start(stats);
+	error = decode(tile, buffer, &stored);
+	lwcmem_count_end(stats, error ? 0 : tile->length, stored, tile->readahead);
+	return error;
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* /dev/lwcmem: control. */
+#include <linux/compat.h>
+#include <linux/err.h>
+#include <linux/file.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/uaccess.h>
+
+#include "lwcmem.h"
+
+#define STRUCT_MIN	8	/* size and one field: shorter ones never existed */
+
+int lwcmem_copy_in(void *to, u32 known, const void __user *from)
+{
+	u32 size;
+	int error;
+
+	if (get_user(size, (const u32 __user *)from))
+		return -EFAULT;
+	if (size < STRUCT_MIN)
+		return -EINVAL;
+	if (size > PAGE_SIZE)
+		return -E2BIG;
+	error = copy_struct_from_user(to, known, from, size);
+	if (error)
+		return error;
+	/* user memory may have changed since */
+	memcpy(to, &size, sizeof(size));
+	return 0;
+}
+
+/* Not more than the caller has room for, and its own size back. */
+int lwcmem_copy_out(void __user *to, const void *from, u32 known)
+{
+	u32 size;
+
+	if (get_user(size, (const u32 __user *)to))
+		return -EFAULT;
+	if (size < STRUCT_MIN)
+		return -EINVAL;
+	size = min(size, known);
+	if (copy_to_user(to + sizeof(size), from + sizeof(size), size - sizeof(size)))
+		return -EFAULT;
+	return 0;
+}
+
+static long query(void __user *user)
+{
+	struct lwcmem_query query;
+	int error = lwcmem_copy_in(&query, sizeof(query), user);
+
+	if (error)
+		return error;
+	lwcmem_fill_query(&query);
+	return lwcmem_copy_out(user, &query, sizeof(query));
+}
+
+static int check_attach(const struct lwcmem_attach *attach)
+{
+	if (attach->flags || attach->reserved || attach->bases || attach->base_count)
+		return -EINVAL;
+	if (attach->view != LWCMEM_VIEW_ARENA && attach->view != LWCMEM_VIEW_FILE)
+		return -EINVAL;
+	return attach->view == LWCMEM_VIEW_ARENA && attach->file ? -EINVAL : 0;
+}
+
+static int check_container(const struct file *file)
+{
+	if (!(file->f_mode & FMODE_READ))
+		return -EBADF;
+	if (lwcmem_is_region(file))
+		return -ELOOP;
+	return S_ISREG(file_inode(file)->i_mode) ? 0 : -EINVAL;
+}
+
+static struct file *open_region(const struct lwcmem_attach *attach)
+{
+	struct lwcmem_backing *backing;
+	struct file *container = fget(attach->fd);
+	int error;
+
+	if (!container)
+		return ERR_PTR(-EBADF);
+	error = check_container(container);
+	backing = error ? ERR_PTR(error) : lwcmem_backing_open(container);
+	fput(container);
+	if (IS_ERR(backing))
+		return ERR_CAST(backing);
+	return lwcmem_region_open(backing, attach->view, attach->file);
+}
+
+static long attach(const void __user *user)
+{
+	struct lwcmem_attach attach;
+	struct file *region;
+	int fd = lwcmem_copy_in(&attach, sizeof(attach), user);
+
+	if (!fd)
+		fd = check_attach(&attach);
+	if (!fd)
+		fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	region = open_region(&attach);
+	if (IS_ERR(region)) {
+		put_unused_fd(fd);
+		return PTR_ERR(region);
+	}
+	fd_install(fd, region);
+	return fd;
+}
+
+static long device_ioctl(struct file *file, unsigned int command, unsigned long argument)
+{
+	switch (command) {
+	case LWCMEM_IOC_QUERY:
+		return query((void __user *)argument);
+	case LWCMEM_IOC_ATTACH:
+		return attach((const void __user *)argument);
+	default:
+		return -ENOTTY;
+	}
+}
+
+static const struct file_operations device_fops = {
+	.owner = THIS_MODULE,
+	.unlocked_ioctl = device_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.llseek = noop_llseek,
+};
+
+static struct miscdevice device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "lwcmem",
+	.mode = 0660,
+	.fops = &device_fops,
+};
+
+int lwcmem_device_init(void)
+{
+	return misc_register(&device);
+}
+
+void lwcmem_device_exit(void)
+{
+	misc_deregister(&device);
+}

@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Folios of a region that the page cache wants filled. They come locked, are
+ * cut into parts of tiles, and are unlocked by the worker that brings the last
+ * part. Nothing here waits: io_uring and RWF_NOWAIT come this way.
+ */
+#include <linux/mm.h>
+#include <linux/overflow.h>
+#include <linux/pagemap.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "compat.h"
+#include "lwcmem.h"
+
+struct item {
+	struct folio *folio;
+	atomic_t missing;	/* parts, and one until all parts are known */
+	bool failed;
+};
+
+/* Locked folios that follow each other without a gap. */
+struct lwcmem_batch {
+	struct lwcmem_inode *region;
+	atomic_t parts_left;
+	unsigned int count;
+	struct item *items;
+	struct lwcmem_part *parts;
+};
+
+static u64 item_end(const struct item *item)
+{
+	return folio_pos(item->folio) + folio_size(item->folio);
+}
+
+static void item_done(struct item *item)
+{
+	if (!atomic_dec_and_test(&item->missing))
+		return;
+	if (!READ_ONCE(item->failed))
+		folio_mark_uptodate(item->folio);
+	folio_unlock(item->folio);
+}
+
+static void batch_free(struct lwcmem_batch *batch)
+{
+	kvfree(batch->items);
+	kvfree(batch->parts);
+	kfree(batch);
+}
+
+/* The bytes of the span that lie in the item's folio: copied from data, or zeroed without it. */
+static void fill_item(struct item *item, const struct lwcmem_span *span, const u8 *data)
+{
+	u64 pos = folio_pos(item->folio);
+	u64 from = max(pos, span->start), to = min(item_end(item), span->start + span->length);
+	void *address = folio_address(item->folio) + (from - pos);
+
+	if (data)
+		memcpy(address, data + span->skip + (from - span->start), to - from);
+	else
+		memset(address, 0, to - from);
+}
+
+void lwcmem_part_done(struct lwcmem_part *part, const u8 *data)
+{
+	struct lwcmem_batch *batch = part->batch;
+	struct lwcmem_span *span = &part->span;
+	unsigned int i;
+
+	for (i = part->first; i < batch->count; i++) {
+		struct item *item = &batch->items[i];
+		bool last = item_end(item) >= span->start + span->length;
+
+		if (data)
+			fill_item(item, span, data);
+		else
+			WRITE_ONCE(item->failed, true);
+		item_done(item);	/* the folio may be gone now */
+		if (last)
+			break;
+	}
+	if (atomic_dec_and_test(&batch->parts_left))
+		batch_free(batch);
+}
+
+/* First and behind the last byte of the batch, without what is behind the end of the view. */
+static u64 batch_start(const struct lwcmem_batch *batch)
+{
+	return folio_pos(batch->items[0].folio);
+}
+
+static u64 batch_end(const struct lwcmem_batch *batch)
+{
+	return min(item_end(&batch->items[batch->count - 1]), batch->region->layout->length);
+}
+
+static unsigned int count_parts(const struct lwcmem_batch *batch)
+{
+	u64 pos = batch_start(batch), end = batch_end(batch);
+	unsigned int parts = 0;
+	struct lwcmem_span span;
+
+	for (; pos < end; pos = span.start + span.length) {
+		lwcmem_layout_find(batch->region->layout, pos, &span);
+		parts += !span.hole;
+	}
+	return parts;
+}
+
+/*
+ * Cut the batch into parts, count for each item how many it waits for, and
+ * zero what no tile fills.
+ */
+static void cut(struct lwcmem_batch *batch)
+{
+	u64 pos = batch_start(batch), end = batch_end(batch);
+	struct lwcmem_part *part = batch->parts;
+	unsigned int first = 0, i;
+	struct lwcmem_span span;
+
+	for (; pos < end; pos = span.start + span.length) {
+		lwcmem_layout_find(batch->region->layout, pos, &span);
+		while (item_end(&batch->items[first]) <= pos)
+			first++;
+		for (i = first; i < batch->count; i++) {
+			struct item *item = &batch->items[i];
+
+			if (folio_pos(item->folio) >= span.start + span.length)
+				break;
+			if (span.hole)
+				fill_item(item, &span, NULL);
+			else
+				atomic_inc(&item->missing);
+		}
+		if (!span.hole)
+			*part++ = (struct lwcmem_part) {
+				.batch = batch, .span = span, .first = first };
+	}
+	/* the end of the last folio, behind the end of the view */
+	span.start = batch->region->layout->length;
+	span.length = PAGE_ALIGN(span.start) - span.start;
+	if (span.length && end == span.start)
+		fill_item(&batch->items[batch->count - 1], &span, NULL);
+}
+
+/* All entries that the parts may need, chained by their hash nodes. */
+static bool alloc_spares(struct hlist_head *spares, unsigned int count, gfp_t gfp)
+{
+	while (count--) {
+		struct lwcmem_tile *tile = kmalloc(sizeof(*tile), gfp);
+
+		if (!tile)
+			return false;
+		hlist_add_head(&tile->hash, spares);
+	}
+	return true;
+}
+
+static struct lwcmem_tile *take_spare(struct hlist_head *spares)
+{
+	struct lwcmem_tile *tile = hlist_entry(spares->first, struct lwcmem_tile, hash);
+
+	hlist_del(&tile->hash);
+	return tile;
+}
+
+static void free_spares(struct hlist_head *spares)
+{
+	while (!hlist_empty(spares))
+		kfree(take_spare(spares));
+}
+
+static struct lwcmem_batch *alloc_batch(struct inode *inode, unsigned int items, gfp_t gfp)
+{
+	struct lwcmem_batch *batch = kmalloc(sizeof(*batch), gfp);
+
+	if (!batch)
+		return NULL;
+	batch->region = lwcmem_inode(inode);
+	batch->count = 0;
+	batch->parts = NULL;
+	batch->items = kvmalloc_array(items, sizeof(*batch->items), gfp);
+	if (batch->items)
+		return batch;
+	kfree(batch);
+	return NULL;
+}
+
+static void add_item(struct lwcmem_batch *batch, struct folio *folio)
+{
+	struct item *item = &batch->items[batch->count++];
+
+	item->folio = folio;
+	item->failed = false;
+	atomic_set(&item->missing, 1);
+}
+
+static void unlock_all(struct lwcmem_batch *batch)
+{
+	unsigned int i;
+
+	for (i = 0; i < batch->count; i++)
+		folio_unlock(batch->items[i].folio);
+}
+
+/*
+ * Send a batch of at least one folio on its way. Takes over the batch and its
+ * folios' locks; without memory the folios are unlocked as they are.
+ */
+static int submit(struct lwcmem_batch *batch, bool readahead, gfp_t gfp)
+{
+	struct lwcmem_backing *backing = lwcmem_backing_of(&batch->region->vfs_inode);
+	unsigned int parts = count_parts(batch), i;
+	HLIST_HEAD(spares);
+
+	batch->parts = kvmalloc_array(parts ? parts : 1, sizeof(*batch->parts), gfp);
+	if (!batch->parts || !alloc_spares(&spares, parts, gfp)) {
+		free_spares(&spares);
+		unlock_all(batch);
+		batch_free(batch);
+		return -ENOMEM;
+	}
+	cut(batch);
+	atomic_set(&batch->parts_left, parts + 1);
+	for (i = 0; i < batch->count; i++)
+		item_done(&batch->items[i]);
+	for (i = 0; i < parts; i++)
+		lwcmem_tile_request(backing, &batch->parts[i], take_spare(&spares), readahead);
+	if (atomic_dec_and_test(&batch->parts_left))
+		batch_free(batch);
+	return 0;
+}
+
+/* Whole tiles: a tile that is decoded fills all folios that it can. */
+static void expand_to_tiles(struct readahead_control *rac)
+{
+	const struct lwcmem_layout *layout = lwcmem_inode(rac->mapping->host)->layout;
+	u64 start = readahead_pos(rac), end = start + readahead_length(rac);
+	struct lwcmem_span first, last;
+
+	if (start >= layout->length)
+		return;
+	lwcmem_layout_find(layout, start, &first);
+	lwcmem_layout_find(layout, min(end, layout->length) - 1, &last);
+	if (!first.hole)
+		start = round_down(first.start, PAGE_SIZE);
+	if (!last.hole)
+		end = max(end, round_up(last.start + last.length, PAGE_SIZE));
+	readahead_expand(rac, start, end - start);
+}
+
+static void readahead(struct readahead_control *rac)
+{
+	gfp_t gfp = GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN;
+	struct lwcmem_batch *batch;
+	struct folio *folio;
+
+	expand_to_tiles(rac);
+	batch = alloc_batch(rac->mapping->host, readahead_count(rac), gfp);
+	if (!batch)
+		return;		/* the page cache gives up what is left */
+	while ((folio = readahead_folio(rac)))
+		add_item(batch, folio);
+	submit(batch, true, gfp);
+}
+
+/* The folios from index on, upwards or downwards, that are missing and can be had at once. */
+static unsigned int lock_missing(struct address_space *mapping, pgoff_t index, pgoff_t limit,
+				 int step, struct folio **folios)
+{
+	unsigned int count = 0;
+
+	while (index != limit) {
+		struct folio *folio;
+
+		index += step;
+		folio = lwcmem_trylock_folio(mapping, index);
+		if (!folio)
+			break;
+		if (folio_test_uptodate(folio)) {
+			folio_unlock(folio);
+			folio_put(folio);
+			break;
+		}
+		folios[count++] = folio;
+		folio_put(folio);	/* its lock keeps it in the cache */
+	}
+	return count;
+}
+
+/*
+ * One folio is wanted. Its tile's other folios are filled along with it, as
+ * far as they can be locked without waiting: the wanted one is locked already.
+ */
+static int read_folio(struct file *file, struct folio *folio)
+{
+	struct address_space *mapping = folio->mapping;
+	const struct lwcmem_layout *layout = lwcmem_inode(mapping->host)->layout;
+	unsigned int nofs = memalloc_nofs_save();
+	unsigned int before = 0, after = 0, i;
+	pgoff_t first = folio->index, last = folio->index;
+	struct lwcmem_batch *batch = NULL;
+	struct folio **siblings;
+	struct lwcmem_span span;
+	int error = -ENOMEM;
+
+	if (folio_pos(folio) < layout->length) {
+		lwcmem_layout_find(layout, folio_pos(folio), &span);
+		if (!span.hole) {
+			first = span.start >> PAGE_SHIFT;
+			last = max_t(pgoff_t, last, (span.start + span.length - 1) >> PAGE_SHIFT);
+		}
+	}
+	siblings = kmalloc_array(last - first + 1, sizeof(*siblings), GFP_KERNEL);
+	if (siblings) {
+		before = lock_missing(mapping, folio->index, first, -1, siblings);
+		after = lock_missing(mapping, folio->index, last, 1, siblings + before);
+	}
+	batch = alloc_batch(mapping->host, before + after + 1, GFP_KERNEL);
+	if (batch) {
+		for (i = before; i; i--)
+			add_item(batch, siblings[i - 1]);
+		add_item(batch, folio);
+		for (i = 0; i < after; i++)
+			add_item(batch, siblings[before + i]);
+		error = submit(batch, false, GFP_KERNEL);
+	} else {
+		for (i = 0; i < before + after; i++)
+			folio_unlock(siblings[i]);
+		folio_unlock(folio);
+	}
+	kfree(siblings);
+	memalloc_nofs_restore(nofs);
+	return error;
+}
+
+const struct address_space_operations lwcmem_aops = {
+	.readahead = readahead,
+	.read_folio = read_folio,
+};

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the files of the module share. Data walks one way:
+ *
+ *   device   ATTACH: from descriptors to a region descriptor
+ *   region   superblock and inodes; file operations of a region
+ *   fill     folios that the page cache wants filled -> parts of tiles
+ *   tiles    one entry for each tile in flight: who waits for it
+ *   decode   stored bytes of a tile -> decoded bytes in a buffer
+ *   backing  the .lwc: superblock, checked metadata, stored bytes
+ *
+ * layout says which tile a byte of a view comes from; buffer keeps the memory
+ * that tiles are decoded into; stats counts.
+ */
+#ifndef LWCMEM_LWCMEM_H
+#define LWCMEM_LWCMEM_H
+
+#include <linux/atomic.h>
+#include <linux/fs.h>
+#include <linux/hashtable.h>
+#include <linux/list.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include "../uapi/lwcmem.h"
+#include "codec/codec.h"
+
+struct mem_cgroup;
+struct seq_file;
+
+/* --- stats.c --- */
+
+struct lwcmem_stats {
+	atomic64_t tiles_decoded;
+	atomic64_t bytes_decoded;
+	atomic64_t bytes_stored_read;
+	atomic64_t tiles_failed;
+	atomic64_t tiles_in_flight;
+	atomic64_t tiles_in_flight_max;
+	atomic64_t readahead_tiles;
+	atomic64_t bytes_read;
+};
+
+extern atomic64_t lwcmem_backings;	/* alive */
+extern atomic64_t lwcmem_regions;	/* open region files */
+
+void lwcmem_count_start(struct lwcmem_stats *stats);
+/* decoded: bytes of the tile, 0 if it failed. stored: bytes read for it. */
+void lwcmem_count_end(struct lwcmem_stats *stats, u32 decoded, u32 stored, bool readahead);
+void lwcmem_fill_query(struct lwcmem_query *query);
+void lwcmem_fill_info(struct lwcmem_info *info, struct inode *inode);
+void lwcmem_show_fdinfo(struct seq_file *m, struct file *file);
+
+/* --- backing.c --- */
+
+#define LWCMEM_TILES_BITS	6
+
+/*
+ * One .lwc at one generation. Lives as long as its superblock; everything but
+ * what is below the lock is constant after lwcmem_backing_start.
+ */
+struct lwcmem_backing {
+	struct file *file;		/* own open of the .lwc */
+	struct lwc_superblock sb;	/* private copy, checked */
+	struct inode *meta;		/* page cache of the checked metadata blocks */
+	struct mem_cgroup *memcg;	/* of who attached first: pays for buffers */
+	struct workqueue_struct *workers;
+	struct lwcmem_stats stats;
+
+	spinlock_t lock;
+	DECLARE_HASHTABLE(tiles, LWCMEM_TILES_BITS);	/* in flight or idle */
+	struct list_head idle;		/* decoded tiles that nobody waits for, oldest first */
+	struct list_head spare;		/* buffers without a tile */
+	unsigned int buffers;		/* all that exist */
+	wait_queue_head_t buffer_wait;
+	struct delayed_work trim;
+};
+
+/*
+ * Open the container behind file anew and choose its superblock. The caller
+ * has checked that file is a regular file open for reading. EBADMSG,
+ * EOPNOTSUPP, or what reading gave.
+ */
+struct lwcmem_backing *lwcmem_backing_open(struct file *file);
+void lwcmem_backing_free(struct lwcmem_backing *backing);	/* NULL is allowed */
+bool lwcmem_backing_same(const struct lwcmem_backing *a, const struct lwcmem_backing *b);
+
+/*
+ * Get ready to decode; sb: the superblock that is being filled. Stop, also
+ * after a failure, before sb is gone: it waits for all work.
+ */
+int lwcmem_backing_start(struct lwcmem_backing *backing, struct super_block *sb);
+void lwcmem_backing_stop(struct lwcmem_backing *backing);
+
+/*
+ * Private copies of entries that passed the check of their kind. May sleep and
+ * read the container. EBADMSG if the container is damaged there.
+ */
+int lwcmem_get_file(struct lwcmem_backing *backing, u64 index, struct lwc_file *file);
+int lwcmem_get_extent(struct lwcmem_backing *backing, u64 index, struct lwc_extent *extent);
+int lwcmem_get_object(struct lwcmem_backing *backing, u64 index, struct lwc_object *object);
+/* Tile number of the object; a COPY is replaced by the tile that it names. */
+int lwcmem_get_tile(struct lwcmem_backing *backing, const struct lwc_object *object, u64 number,
+		    struct lwc_tile *tile);
+/* The object's name and a NUL, allocated; NULL if it has none or it cannot be read. */
+char *lwcmem_get_name(struct lwcmem_backing *backing, const struct lwc_object *object);
+/* Exactly len bytes of the container. EIO where it ends too early. */
+int lwcmem_read_stored(struct lwcmem_backing *backing, void *data, size_t len, u64 offset);
+
+/* --- layout.c --- */
+
+/* Bytes of a view that come from one object, in order of start. */
+struct lwcmem_piece {
+	u64 start;		/* in the view */
+	u64 length;		/* not 0 */
+	u64 object;
+	u64 object_offset;
+	u64 object_size;
+	u64 tile_first;
+	u32 tile_bytes;
+};
+
+struct lwcmem_layout {
+	u64 length;		/* of the view */
+	u32 tile_bytes;		/* of most of it */
+	u64 count;
+	struct lwcmem_piece *pieces;
+};
+
+/* Bytes of a view that come from one tile, or from none. */
+struct lwcmem_span {
+	u64 start;		/* in the view */
+	u64 length;		/* not 0 */
+	bool hole;		/* zeroes; the fields below are not set */
+	u64 object;
+	u64 number;		/* of the tile in its object */
+	u64 tile;		/* of the tile in the table of tiles */
+	u32 tile_length;	/* decoded */
+	u32 skip;		/* start in the decoded tile */
+};
+
+/* file: index in FILES of LWCMEM_VIEW_FILE. EINVAL, EISDIR, EBADMSG, ENOMEM, EINTR. */
+struct lwcmem_layout *lwcmem_layout_load(struct lwcmem_backing *backing, u32 view, u64 file);
+void lwcmem_layout_free(struct lwcmem_layout *layout);		/* NULL is allowed */
+/* The span that holds byte pos, which is below layout->length. Does not sleep. */
+void lwcmem_layout_find(const struct lwcmem_layout *layout, u64 pos, struct lwcmem_span *span);
+
+/* --- region.c --- */
+
+struct lwcmem_inode {
+	struct inode vfs_inode;
+	u32 view;
+	u64 file;
+	struct lwcmem_layout *layout;
+};
+
+static inline struct lwcmem_inode *lwcmem_inode(const struct inode *inode)
+{
+	return container_of(inode, struct lwcmem_inode, vfs_inode);
+}
+
+static inline struct lwcmem_backing *lwcmem_backing_of(const struct inode *inode)
+{
+	return inode->i_sb->s_fs_info;
+}
+
+int lwcmem_region_init(void);
+void lwcmem_region_exit(void);
+bool lwcmem_is_region(const struct file *file);
+/* A new file on the view. Takes over backing, also on failure. */
+struct file *lwcmem_region_open(struct lwcmem_backing *backing, u32 view, u64 file);
+
+/* --- fill.c --- */
+
+extern const struct address_space_operations lwcmem_aops;
+
+struct lwcmem_batch;
+
+/* A part of a tile that a batch of folios waits for. */
+struct lwcmem_part {
+	struct list_head node;
+	struct lwcmem_batch *batch;
+	struct lwcmem_span span;
+	u32 first;		/* item of the batch that holds its first byte */
+};
+
+/* The tile is there, or data is NULL: it failed. The part and maybe its batch are gone then. */
+void lwcmem_part_done(struct lwcmem_part *part, const u8 *data);
+
+/* --- tiles.c --- */
+
+enum lwcmem_tile_state {
+	LWCMEM_TILE_BUSY,	/* its work is queued or runs */
+	LWCMEM_TILE_IDLE,	/* decoded, on the list of idle ones */
+};
+
+/* A tile that somebody waits for, or that was decoded lately. */
+struct lwcmem_tile {
+	struct hlist_node hash;
+	struct list_head idle;
+	struct list_head parts;		/* that wait for it */
+	struct work_struct work;
+	struct lwcmem_backing *backing;
+	struct lwcmem_buffer *buffer;	/* decoded bytes, or NULL */
+	enum lwcmem_tile_state state;
+	bool readahead;			/* readahead asked for it first */
+	u64 tile;			/* in the table of tiles */
+	u64 object;
+	u64 number;			/* in its object */
+	u32 length;			/* decoded */
+};
+
+/*
+ * Have the part's tile decoded, once however many ask for it at the same time.
+ * spare: an allocated entry that is used if the tile has none, else freed.
+ * Does not sleep; the part is done at any time from now on.
+ */
+void lwcmem_tile_request(struct lwcmem_backing *backing, struct lwcmem_part *part,
+			 struct lwcmem_tile *spare, bool readahead);
+/* Wait for all work and free the idle tiles. */
+void lwcmem_tiles_drain(struct lwcmem_backing *backing);
+
+/* --- buffer.c --- */
+
+struct lwcmem_buffer {
+	struct list_head spare;
+	u8 *decoded;			/* LWC_TILE_MAX bytes */
+	u8 *stored;			/* LWC_TILE_MAX bytes */
+	struct lwc_scratch scratch;
+};
+
+/* At most so many for a backing. */
+unsigned int lwcmem_buffers_max(void);
+
+int lwcmem_buffers_init(struct lwcmem_backing *backing);
+void lwcmem_buffers_free(struct lwcmem_backing *backing);
+/* A buffer of the backing; waits for one where all are in use. */
+struct lwcmem_buffer *lwcmem_buffer_get(struct lwcmem_backing *backing);
+void lwcmem_buffer_put(struct lwcmem_backing *backing, struct lwcmem_buffer *buffer);
+/* Take the buffer of the tile that is idle for longest; NULL if there is none. Under the lock. */
+struct lwcmem_buffer *lwcmem_tiles_steal(struct lwcmem_backing *backing);
+
+/* --- decode.c --- */
+
+extern const struct lwc_impl *lwcmem_impl;	/* in use; set at load */
+
+u32 lwcmem_cpu_isa(void);
+/* Codec call with the FPU section that the implementation needs. */
+enum lwc_error lwcmem_decode_stored(const struct lwc_impl *impl, const struct lwc_tile *entry,
+				    const u8 *stored, u8 *decoded, u32 length,
+				    struct lwc_scratch *scratch);
+/* Read, check and decode the tile into the buffer; counts, and logs what fails. */
+int lwcmem_decode_tile(struct lwcmem_tile *tile, struct lwcmem_buffer *buffer);
+
+/* --- selftest.c --- */
+
+/*
+ * Compare all implementations of the mask with the scalar one. Returns the
+ * mask without those that differ, 0 if scalar itself, crc or zstd are wrong.
+ * broken: implementations whose output is changed, so that tests see this work.
+ */
+u32 lwcmem_selftest(u32 mask, u32 broken);
+
+/* --- device.c --- */
+
+int lwcmem_device_init(void);
+void lwcmem_device_exit(void);
+/* Rules of struct sizes of uapi/lwcmem.h. */
+int lwcmem_copy_in(void *to, u32 known, const void __user *from);
+int lwcmem_copy_out(void __user *to, const void *from, u32 known);
+
+#endif

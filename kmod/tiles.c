@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Tiles in flight. A tile has at most one entry, so that it is decoded once
+ * for all that ask for it while it is read or shortly afterwards: a decoded
+ * tile stays idle in its buffer until the buffer is needed elsewhere.
+ */
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "lwcmem.h"
+
+static struct lwcmem_tile *find_tile(struct lwcmem_backing *backing, u64 index)
+{
+	struct lwcmem_tile *tile;
+
+	hash_for_each_possible(backing->tiles, tile, hash, index)
+		if (tile->tile == index)
+			return tile;
+	return NULL;
+}
+
+static void parts_done(struct list_head *parts, const u8 *data)
+{
+	struct lwcmem_part *part, *next;
+
+	list_for_each_entry_safe(part, next, parts, node)
+		lwcmem_part_done(part, data);
+}
+
+/*
+ * The parts that wait now; parts may come while these are served. Without any,
+ * the tile becomes idle, or is gone if it has no buffer.
+ */
+static bool take_parts(struct lwcmem_tile *tile, struct list_head *parts)
+{
+	struct lwcmem_backing *backing = tile->backing;
+	bool gone = false, any;
+
+	INIT_LIST_HEAD(parts);
+	spin_lock(&backing->lock);
+	any = !list_empty(&tile->parts);
+	if (any) {
+		list_splice_init(&tile->parts, parts);
+	} else if (tile->buffer) {
+		tile->state = LWCMEM_TILE_IDLE;
+		list_add_tail(&tile->idle, &backing->idle);
+	} else {
+		hash_del(&tile->hash);
+		gone = true;
+	}
+	spin_unlock(&backing->lock);
+	if (!any)
+		wake_up(&backing->buffer_wait);
+	if (gone)
+		kfree(tile);
+	return any;
+}
+
+static void serve_tile(struct work_struct *work)
+{
+	struct lwcmem_tile *tile = container_of(work, struct lwcmem_tile, work);
+	struct lwcmem_backing *backing = tile->backing;
+	unsigned int nofs = memalloc_nofs_save();	/* its folios are locked */
+	struct list_head parts;
+
+	if (!tile->buffer) {
+		struct lwcmem_buffer *buffer = lwcmem_buffer_get(backing);
+
+		if (lwcmem_decode_tile(tile, buffer))
+			lwcmem_buffer_put(backing, buffer);
+		else
+			tile->buffer = buffer;
+	}
+	while (take_parts(tile, &parts))
+		parts_done(&parts, tile->buffer ? tile->buffer->decoded : NULL);
+	memalloc_nofs_restore(nofs);
+}
+
+static void init_tile(struct lwcmem_tile *tile, struct lwcmem_backing *backing,
+		      const struct lwcmem_span *span, bool readahead)
+{
+	INIT_LIST_HEAD(&tile->parts);
+	INIT_LIST_HEAD(&tile->idle);
+	INIT_WORK(&tile->work, serve_tile);
+	tile->backing = backing;
+	tile->buffer = NULL;
+	tile->state = LWCMEM_TILE_IDLE;
+	tile->readahead = readahead;
+	tile->tile = span->tile;
+	tile->object = span->object;
+	tile->number = span->number;
+	tile->length = span->tile_length;
+}
+
+void lwcmem_tile_request(struct lwcmem_backing *backing, struct lwcmem_part *part,
+			 struct lwcmem_tile *spare, bool readahead)
+{
+	struct lwcmem_tile *tile;
+	bool refused = false, queue = false;
+
+	spin_lock(&backing->lock);
+	tile = find_tile(backing, part->span.tile);
+	if (!tile) {
+		tile = spare;
+		spare = NULL;
+		init_tile(tile, backing, &part->span, readahead);
+		hash_add(backing->tiles, &tile->hash, tile->tile);
+	}
+	/* a hostile container may give one tile to two objects that differ */
+	if (tile->length != part->span.tile_length) {
+		refused = true;
+	} else {
+		list_add_tail(&part->node, &tile->parts);
+		queue = tile->state == LWCMEM_TILE_IDLE;
+		tile->state = LWCMEM_TILE_BUSY;
+		if (queue)
+			list_del_init(&tile->idle);
+	}
+	/* under the lock: an idle tile may be stolen, a queued one may not */
+	if (queue)
+		queue_work(backing->workers, &tile->work);
+	spin_unlock(&backing->lock);
+	kfree(spare);
+	if (refused)
+		lwcmem_part_done(part, NULL);
+}
+
+struct lwcmem_buffer *lwcmem_tiles_steal(struct lwcmem_backing *backing)
+{
+	struct lwcmem_tile *tile;
+	struct lwcmem_buffer *buffer;
+
+	lockdep_assert_held(&backing->lock);
+	tile = list_first_entry_or_null(&backing->idle, struct lwcmem_tile, idle);
+	if (!tile)
+		return NULL;
+	list_del(&tile->idle);
+	hash_del(&tile->hash);
+	buffer = tile->buffer;
+	kfree(tile);
+	return buffer;
+}
+
+void lwcmem_tiles_drain(struct lwcmem_backing *backing)
+{
+	struct lwcmem_buffer *buffer;
+
+	drain_workqueue(backing->workers);
+	cancel_delayed_work_sync(&backing->trim);
+	spin_lock(&backing->lock);
+	while ((buffer = lwcmem_tiles_steal(backing)))
+		list_add(&buffer->spare, &backing->spare);
+	spin_unlock(&backing->lock);
+}
