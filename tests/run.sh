@@ -50,7 +50,7 @@ for program in build/tests/test_* build-asan/tests/test_*; do
 	case $program in *.d|*.o) ;; *) unit "$program" ;; esac
 done
 tool=build-asan/lwcmem
-for file in tests/structure/*.sh tests/cli/*.sh; do
+for file in tests/structure/*.sh tests/golden/*.sh tests/cli/*.sh; do
 	[ -e "$file" ] || continue
 	case $file in */engine*.sh) tool=build/lwcmem ;; *) tool=build-asan/lwcmem ;; esac
 	script "$file"

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""make.py DIR: the model of the golden containers, from integers alone: the same on every machine."""
+import os
+import struct
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "models"))
+from huggingface import safetensors  # noqa: E402
+
+
+class Random:
+    def __init__(self, seed):
+        self.state = seed
+
+    def bits(self, count):
+        self.state = (self.state * 6364136223846793005 + 1442695040888963407) % 2**64
+        return self.state >> (64 - count)
+
+    def weight(self):
+        """A bf16 whose exponent halves in frequency with each step down from 2^-6."""
+        exponent = 121
+        while exponent > 90 and self.bits(1):
+            exponent -= 1
+        return self.bits(1) << 15 | exponent << 7 | self.bits(7)
+
+    def weights(self, count):
+        return struct.pack("<%dH" % count, *(self.weight() for _ in range(count)))
+
+    def noise(self, count):
+        return bytes(self.bits(8) for _ in range(count))
+
+
+def main(directory):
+    random = Random(2026)
+    os.makedirs(os.path.join(directory, "empty"))
+    matrix = random.weights(48 * 64)
+    odd = [0x7fc1, 0xffff, 0x7f80, 0xff80, 0, 0x8000, 1, 0x8001, 0x7f, 0x7f7f, 0x7fa5, 0xff81]
+    many = struct.pack("<4096H", *(random.weight() if random.bits(3) else random.bits(16)
+                                   for _ in range(4096)))
+    in_fp32 = b"".join(b"\0\0" + random.weights(1) for _ in range(1000))
+    safetensors(os.path.join(directory, "model.safetensors"), [
+        ("levels", "BF16", [48, 64], matrix),
+        ("copy", "BF16", [48, 64], matrix),
+        ("ragged", "BF16", [31, 33], random.weights(31 * 33)),
+        ("payloads", "BF16", [12], struct.pack("<12H", *odd)),
+        ("escapes", "BF16", [64, 64], many),
+        ("planes", "F32", [1000], in_fp32),
+        ("const", "BF16", [64, 64], struct.pack("<H", 0x3f80) * 4096),
+        ("raw", "U8", [2000], random.noise(2000)),
+        ("empty", "F32", [0], b""),
+        ("scalar", "F32", [], struct.pack("<I", 0x7fc00123)),
+    ])
+    with open(os.path.join(directory, "text.txt"), "w") as out:
+        out.write("the same line again and again\n" * 100)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
