@@ -29,12 +29,6 @@ int lwcmem_read_stored(struct lwcmem_backing *backing, void *data, size_t len, u
 	while (len) {
 		ssize_t got = kernel_read(backing->file, data, len, &pos);
 
-		if (got == -EINTR || got == -EAGAIN) {
-			if (fatal_signal_pending(current))
-				return -EINTR;
-			cond_resched();
-			continue;
-		}
 		if (got <= 0)
 			return got ? got : -EIO;
 		data += got;

@@ -26,6 +26,16 @@
 #define LWCMEM_FMODE		(FMODE_NOWAIT | FMODE_BUF_RASYNC)
 #endif
 
+/* All times of an inode are now. */
+static inline void lwcmem_init_times(struct inode *inode)
+{
+#ifdef LWCMEM_HAVE_SIMPLE_INODE_INIT_TS
+	simple_inode_init_ts(inode);
+#else
+	inode->i_atime = inode->i_mtime = inode->i_ctime = current_time(inode);
+#endif
+}
+
 /* The folio at index, locked, created if missing; NULL if it cannot be had without waiting. */
 static inline struct folio *lwcmem_trylock_folio(struct address_space *mapping, pgoff_t index)
 {

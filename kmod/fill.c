@@ -13,6 +13,12 @@
 #include "compat.h"
 #include "lwcmem.h"
 
+/*
+ * A hostile container can have tiles of one byte: read-ahead leaves batches of
+ * more parts than any model gives to read_folio, which takes a folio at a time.
+ */
+#define READAHEAD_PARTS_MAX	8192
+
 struct item {
 	struct folio *folio;
 	atomic_t missing;	/* parts, and one until all parts are known */
@@ -214,7 +220,8 @@ static int submit(struct lwcmem_batch *batch, bool readahead, gfp_t gfp)
 	unsigned int parts = count_parts(batch), i;
 	HLIST_HEAD(spares);
 
-	batch->parts = kvmalloc_array(parts ? parts : 1, sizeof(*batch->parts), gfp);
+	if (!readahead || parts <= READAHEAD_PARTS_MAX)
+		batch->parts = kvmalloc_array(parts ? parts : 1, sizeof(*batch->parts), gfp);
 	if (!batch->parts || !alloc_spares(&spares, parts, gfp)) {
 		free_spares(&spares);
 		unlock_all(batch);

@@ -9,11 +9,9 @@
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/fs_context.h>
-#include <linux/iversion.h>
 #include <linux/module.h>
 #include <linux/mount.h>
 #include <linux/pagemap.h>
-#include <linux/pseudo_fs.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -144,7 +142,7 @@ static void init_region_inode(struct inode *inode, struct lwcmem_layout *layout)
 	inode->i_mode = S_IFREG | 0444;
 	inode->i_size = layout->length;
 	inode->i_blocks = DIV_ROUND_UP_ULL(layout->length, 512);
-	inode->i_atime = inode->i_mtime = inode->i_ctime = current_time(inode);
+	lwcmem_init_times(inode);
 	inode->i_fop = &region_fops;
 	inode->i_mapping->a_ops = &lwcmem_aops;
 	mapping_set_gfp_mask(inode->i_mapping, GFP_USER | __GFP_MOVABLE);
@@ -313,10 +311,11 @@ static struct vfsmount *mount_backing(struct lwcmem_backing *backing)
 /* alloc_file_pseudo does not what open does: no reference to the module, no read-ahead. */
 static struct file *open_inode(struct inode *inode, struct vfsmount *mount)
 {
+	bool arena = lwcmem_inode(inode)->view == LWCMEM_VIEW_ARENA;
 	struct file *file;
 
 	__module_get(THIS_MODULE);
-	file = alloc_file_pseudo(inode, mount, inode->i_ino == 2 ? "lwcmem:arena" : "lwcmem:file",
+	file = alloc_file_pseudo(inode, mount, arena ? "lwcmem:arena" : "lwcmem:file",
 				 O_RDONLY | O_LARGEFILE, &region_fops);
 	if (IS_ERR(file)) {
 		module_put(THIS_MODULE);
