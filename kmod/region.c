@@ -308,7 +308,7 @@ static struct vfsmount *mount_backing(struct lwcmem_backing *backing)
 	return mount;
 }
 
-/* alloc_file_pseudo does not what open does: no reference to the module, no read-ahead. */
+/* alloc_file_pseudo does not all that open does: module reference, modes, read-ahead. */
 static struct file *open_inode(struct inode *inode, struct vfsmount *mount)
 {
 	bool arena = lwcmem_inode(inode)->view == LWCMEM_VIEW_ARENA;
@@ -322,7 +322,7 @@ static struct file *open_inode(struct inode *inode, struct vfsmount *mount)
 		iput(inode);
 		return file;
 	}
-	file->f_mode |= FMODE_LSEEK | FMODE_PREAD;
+	file->f_mode |= FMODE_LSEEK | FMODE_PREAD | FMODE_PWRITE;
 	file_ra_state_init(&file->f_ra, inode->i_mapping);
 	region_open(inode, file);
 	return file;
