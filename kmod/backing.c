@@ -133,6 +133,7 @@ struct lwcmem_backing *lwcmem_backing_open(struct file *file)
 	spin_lock_init(&backing->lock);
 	hash_init(backing->tiles);
 	INIT_LIST_HEAD(&backing->idle);
+	INIT_LIST_HEAD(&backing->held);
 	INIT_LIST_HEAD(&backing->spare);
 	init_waitqueue_head(&backing->buffer_wait);
 	backing->memcg = get_mem_cgroup_from_mm(current->mm);

@@ -72,7 +72,7 @@ static void trim(struct work_struct *work)
 			if (buffer)
 				list_del(&buffer->spare);
 			else
-				buffer = lwcmem_tiles_steal(backing);
+				buffer = lwcmem_tiles_steal(backing, true);
 		}
 		if (buffer)
 			backing->buffers--;
@@ -105,33 +105,40 @@ void lwcmem_buffers_free(struct lwcmem_backing *backing)
 }
 
 /*
- * A spare one, a new one while there may be more, or that of the tile that
- * was idle for longest: tiles stay decoded for as long as memory allows.
+ * A spare one, or else that of the tile that was idle for longest, but new ones
+ * while there may be more: tiles stay decoded for as long as memory allows.
+ * NULL with more set: a new one may be made, and is counted already.
  */
-static struct lwcmem_buffer *try_get(struct lwcmem_backing *backing)
+static struct lwcmem_buffer *take(struct lwcmem_backing *backing, bool *more)
 {
 	struct lwcmem_buffer *buffer;
-	bool more;
 
 	spin_lock(&backing->lock);
+	*more = false;
 	buffer = list_first_entry_or_null(&backing->spare, struct lwcmem_buffer, spare);
-	if (buffer)
+	if (buffer) {
 		list_del(&buffer->spare);
-	more = !buffer && backing->buffers < lwcmem_buffers_max();
-	if (more)
+	} else if (backing->buffers < lwcmem_buffers_max() + backing->held_count) {
+		*more = true;
 		backing->buffers++;
-	spin_unlock(&backing->lock);
-	if (more) {
-		buffer = alloc_buffer(backing);
-		if (buffer)
-			return buffer;
+	} else {
+		buffer = lwcmem_tiles_steal(backing, false);
 	}
-	spin_lock(&backing->lock);
-	if (more)
-		backing->buffers--;
-	if (!buffer)
-		buffer = lwcmem_tiles_steal(backing);
 	spin_unlock(&backing->lock);
+	return buffer;
+}
+
+/* There is no memory for the new one: any that no worker uses will do. */
+static struct lwcmem_buffer *take_any(struct lwcmem_backing *backing)
+{
+	struct lwcmem_buffer *buffer;
+
+	spin_lock(&backing->lock);
+	backing->buffers--;
+	buffer = lwcmem_tiles_steal(backing, true);
+	spin_unlock(&backing->lock);
+	if (!buffer)
+		schedule_timeout_uninterruptible(1);
 	return buffer;
 }
 
@@ -140,7 +147,8 @@ static bool available(struct lwcmem_backing *backing)
 	bool yes;
 
 	spin_lock(&backing->lock);
-	yes = !list_empty(&backing->spare) || !list_empty(&backing->idle);
+	yes = !list_empty(&backing->spare) || !list_empty(&backing->idle) ||
+	      backing->buffers < lwcmem_buffers_max() + backing->held_count;
 	spin_unlock(&backing->lock);
 	return yes;
 }
@@ -148,11 +156,18 @@ static bool available(struct lwcmem_backing *backing)
 struct lwcmem_buffer *lwcmem_buffer_get(struct lwcmem_backing *backing)
 {
 	struct lwcmem_buffer *buffer;
+	bool more;
 
-	while (!(buffer = try_get(backing)))
-		wait_event(backing->buffer_wait, available(backing));
 	mod_delayed_work(system_unbound_wq, &backing->trim, TRIM_AFTER);
-	return buffer;
+	for (;;) {
+		buffer = take(backing, &more);
+		if (!buffer && more)
+			buffer = alloc_buffer(backing) ?: take_any(backing);
+		if (buffer)
+			return buffer;
+		if (!more)
+			wait_event(backing->buffer_wait, available(backing));
+	}
 }
 
 void lwcmem_buffer_put(struct lwcmem_backing *backing, struct lwcmem_buffer *buffer)

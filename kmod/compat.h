@@ -46,4 +46,17 @@ static inline struct folio *lwcmem_trylock_folio(struct address_space *mapping, 
 	return IS_ERR_OR_NULL(folio) ? NULL : folio;
 }
 
+/* Is the folio at index in the cache, but not filled yet? */
+static inline bool lwcmem_folio_pending(struct address_space *mapping, pgoff_t index)
+{
+	struct folio *folio = filemap_get_folio(mapping, index);
+	bool pending;
+
+	if (IS_ERR_OR_NULL(folio))
+		return false;
+	pending = !folio_test_uptodate(folio);
+	folio_put(folio);
+	return pending;
+}
+
 #endif

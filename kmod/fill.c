@@ -68,26 +68,59 @@ static void fill_item(struct item *item, const struct lwcmem_span *span, const u
 		memset(address, 0, to - from);
 }
 
-void lwcmem_part_done(struct lwcmem_part *part, const u8 *data)
+/* Number of the item that holds the part's last byte, as far as the batch goes. */
+static unsigned int last_item(const struct lwcmem_part *part)
+{
+	const struct lwcmem_batch *batch = part->batch;
+	unsigned int last = part->first;
+
+	while (last + 1 < batch->count &&
+	       item_end(&batch->items[last]) < part->span.start + part->span.length)
+		last++;
+	return last;
+}
+
+/*
+ * Are there folios of the tile outside of the batch that somebody is about to
+ * ask for? They have been added to the cache, but their part is not here yet.
+ */
+static bool more_to_come(const struct lwcmem_part *part)
+{
+	const struct lwcmem_batch *batch = part->batch;
+	struct address_space *mapping = batch->region->vfs_inode.i_mapping;
+	pgoff_t index = part->span.start >> PAGE_SHIFT;
+	pgoff_t last = (part->span.start + part->span.length - 1) >> PAGE_SHIFT;
+	pgoff_t batch_first = batch->items[0].folio->index;
+	pgoff_t batch_last = (item_end(&batch->items[batch->count - 1]) - 1) >> PAGE_SHIFT;
+
+	for (; index <= last; index++) {
+		if (index >= batch_first && index <= batch_last)
+			continue;
+		if (lwcmem_folio_pending(mapping, index))
+			return true;
+	}
+	return false;
+}
+
+bool lwcmem_part_done(struct lwcmem_part *part, const u8 *data)
 {
 	struct lwcmem_batch *batch = part->batch;
-	struct lwcmem_span *span = &part->span;
-	unsigned int i;
+	unsigned int first = part->first, last = last_item(part), i;
+	bool more;
 
-	for (i = part->first; i < batch->count; i++) {
-		struct item *item = &batch->items[i];
-		bool last = item_end(item) >= span->start + span->length;
-
+	for (i = first; i <= last; i++) {
 		if (data)
-			fill_item(item, span, data);
+			fill_item(&batch->items[i], &part->span, data);
 		else
-			WRITE_ONCE(item->failed, true);
-		item_done(item);	/* the folio may be gone now */
-		if (last)
-			break;
+			WRITE_ONCE(batch->items[i].failed, true);
 	}
+	more = more_to_come(part);
+	/* folios, and with them the inode, may be gone from here on */
+	for (i = first; i <= last; i++)
+		item_done(&batch->items[i]);
 	if (atomic_dec_and_test(&batch->parts_left))
 		batch_free(batch);
+	return more;
 }
 
 /* First and behind the last byte of the batch, without what is behind the end of the view. */

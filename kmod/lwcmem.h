@@ -72,8 +72,10 @@ struct lwcmem_backing {
 	spinlock_t lock;
 	DECLARE_HASHTABLE(tiles, LWCMEM_TILES_BITS);	/* in flight or idle */
 	struct list_head idle;		/* decoded tiles that nobody waits for, oldest first */
+	struct list_head held;		/* those that somebody is about to ask for */
+	unsigned int held_count;
 	struct list_head spare;		/* buffers without a tile */
-	unsigned int buffers;		/* all that exist */
+	unsigned int buffers;		/* all that exist, held ones included */
 	wait_queue_head_t buffer_wait;
 	struct delayed_work trim;
 };
@@ -186,25 +188,30 @@ struct lwcmem_part {
 	u32 first;		/* item of the batch that holds its first byte */
 };
 
-/* The tile is there, or data is NULL: it failed. The part and maybe its batch are gone then. */
-void lwcmem_part_done(struct lwcmem_part *part, const u8 *data);
+/*
+ * The tile is there, or data is NULL: it failed. The part is gone then. True
+ * if others are about to ask for the same tile.
+ */
+bool lwcmem_part_done(struct lwcmem_part *part, const u8 *data);
 
 /* --- tiles.c --- */
 
 enum lwcmem_tile_state {
 	LWCMEM_TILE_BUSY,	/* its work is queued or runs */
 	LWCMEM_TILE_IDLE,	/* decoded, on the list of idle ones */
+	LWCMEM_TILE_HELD,	/* decoded, on the list of held ones: somebody will come */
 };
 
 /* A tile that somebody waits for, or that was decoded lately. */
 struct lwcmem_tile {
 	struct hlist_node hash;
-	struct list_head idle;
+	struct list_head idle;		/* on the backing's list idle or held */
 	struct list_head parts;		/* that wait for it */
 	struct work_struct work;
 	struct lwcmem_backing *backing;
 	struct lwcmem_buffer *buffer;	/* decoded bytes, or NULL */
 	enum lwcmem_tile_state state;
+	unsigned long held_since;	/* jiffies */
 	bool readahead;			/* readahead asked for it first */
 	u64 tile;			/* in the table of tiles */
 	u64 object;
@@ -231,7 +238,7 @@ struct lwcmem_buffer {
 	struct lwc_scratch scratch;
 };
 
-/* At most so many for a backing. */
+/* At most so many for a backing, beside those of held tiles. */
 unsigned int lwcmem_buffers_max(void);
 
 int lwcmem_buffers_init(struct lwcmem_backing *backing);
@@ -239,8 +246,11 @@ void lwcmem_buffers_free(struct lwcmem_backing *backing);
 /* A buffer of the backing; waits for one where all are in use. */
 struct lwcmem_buffer *lwcmem_buffer_get(struct lwcmem_backing *backing);
 void lwcmem_buffer_put(struct lwcmem_backing *backing, struct lwcmem_buffer *buffer);
-/* Take the buffer of the tile that is idle for longest; NULL if there is none. Under the lock. */
-struct lwcmem_buffer *lwcmem_tiles_steal(struct lwcmem_backing *backing);
+/*
+ * Take the buffer of the tile that is idle for longest; held: or of one that
+ * is held. NULL if there is none. Under the lock.
+ */
+struct lwcmem_buffer *lwcmem_tiles_steal(struct lwcmem_backing *backing, bool held);
 
 /* --- decode.c --- */
 

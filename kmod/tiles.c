@@ -4,10 +4,19 @@
  * for all that ask for it while it is read or shortly afterwards: a decoded
  * tile stays idle in its buffer until the buffer is needed elsewhere.
  */
+#include <linux/jiffies.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "lwcmem.h"
+
+/*
+ * Folios enter the page cache before anybody asks for their tile. A reader that
+ * is late there must find the tile that others had decoded meanwhile; should it
+ * never come, the tile is let go.
+ */
+#define HOLD_FOR	HZ
+#define HELD_MAX	64
 
 static struct lwcmem_tile *find_tile(struct lwcmem_backing *backing, u64 index)
 {
@@ -19,19 +28,45 @@ static struct lwcmem_tile *find_tile(struct lwcmem_backing *backing, u64 index)
 	return NULL;
 }
 
-static void parts_done(struct list_head *parts, const u8 *data)
+/* True if more are to come. The last part knows best: the others' folios are filled by then. */
+static bool parts_done(struct list_head *parts, const u8 *data)
 {
 	struct lwcmem_part *part, *next;
+	bool more = false;
 
 	list_for_each_entry_safe(part, next, parts, node)
-		lwcmem_part_done(part, data);
+		more = lwcmem_part_done(part, data);
+	return more;
+}
+
+/* Nobody waits for the tile now; more: but somebody will. */
+static void rest(struct lwcmem_tile *tile, bool more)
+{
+	struct lwcmem_backing *backing = tile->backing;
+
+	if (more && backing->held_count < HELD_MAX) {
+		tile->state = LWCMEM_TILE_HELD;
+		tile->held_since = jiffies;
+		list_add_tail(&tile->idle, &backing->held);
+		backing->held_count++;
+	} else {
+		tile->state = LWCMEM_TILE_IDLE;
+		list_add_tail(&tile->idle, &backing->idle);
+	}
+}
+
+static void unrest(struct lwcmem_tile *tile)
+{
+	list_del_init(&tile->idle);
+	if (tile->state == LWCMEM_TILE_HELD)
+		tile->backing->held_count--;
 }
 
 /*
  * The parts that wait now; parts may come while these are served. Without any,
- * the tile becomes idle, or is gone if it has no buffer.
+ * the tile rests, or is gone if it has no buffer.
  */
-static bool take_parts(struct lwcmem_tile *tile, struct list_head *parts)
+static bool take_parts(struct lwcmem_tile *tile, struct list_head *parts, bool more)
 {
 	struct lwcmem_backing *backing = tile->backing;
 	bool gone = false, any;
@@ -42,8 +77,7 @@ static bool take_parts(struct lwcmem_tile *tile, struct list_head *parts)
 	if (any) {
 		list_splice_init(&tile->parts, parts);
 	} else if (tile->buffer) {
-		tile->state = LWCMEM_TILE_IDLE;
-		list_add_tail(&tile->idle, &backing->idle);
+		rest(tile, more);
 	} else {
 		hash_del(&tile->hash);
 		gone = true;
@@ -62,6 +96,7 @@ static void serve_tile(struct work_struct *work)
 	struct lwcmem_backing *backing = tile->backing;
 	unsigned int nofs = memalloc_nofs_save();	/* its folios are locked */
 	struct list_head parts;
+	bool more = false;
 
 	if (!tile->buffer) {
 		struct lwcmem_buffer *buffer = lwcmem_buffer_get(backing);
@@ -71,8 +106,8 @@ static void serve_tile(struct work_struct *work)
 		else
 			tile->buffer = buffer;
 	}
-	while (take_parts(tile, &parts))
-		parts_done(&parts, tile->buffer ? tile->buffer->decoded : NULL);
+	while (take_parts(tile, &parts, more))
+		more = parts_done(&parts, tile->buffer ? tile->buffer->decoded : NULL);
 	memalloc_nofs_restore(nofs);
 }
 
@@ -111,12 +146,12 @@ void lwcmem_tile_request(struct lwcmem_backing *backing, struct lwcmem_part *par
 		refused = true;
 	} else {
 		list_add_tail(&part->node, &tile->parts);
-		queue = tile->state == LWCMEM_TILE_IDLE;
-		tile->state = LWCMEM_TILE_BUSY;
+		queue = tile->state != LWCMEM_TILE_BUSY;
 		if (queue)
-			list_del_init(&tile->idle);
+			unrest(tile);
+		tile->state = LWCMEM_TILE_BUSY;
 	}
-	/* under the lock: an idle tile may be stolen, a queued one may not */
+	/* under the lock: a tile that rests may be stolen, a queued one may not */
 	if (queue)
 		queue_work(backing->workers, &tile->work);
 	spin_unlock(&backing->lock);
@@ -125,16 +160,20 @@ void lwcmem_tile_request(struct lwcmem_backing *backing, struct lwcmem_part *par
 		lwcmem_part_done(part, NULL);
 }
 
-struct lwcmem_buffer *lwcmem_tiles_steal(struct lwcmem_backing *backing)
+struct lwcmem_buffer *lwcmem_tiles_steal(struct lwcmem_backing *backing, bool held)
 {
-	struct lwcmem_tile *tile;
 	struct lwcmem_buffer *buffer;
+	struct lwcmem_tile *tile;
 
 	lockdep_assert_held(&backing->lock);
-	tile = list_first_entry_or_null(&backing->idle, struct lwcmem_tile, idle);
+	tile = list_first_entry_or_null(&backing->held, struct lwcmem_tile, idle);
+	if (tile && !held && time_before(jiffies, tile->held_since + HOLD_FOR))
+		tile = NULL;
+	if (!tile || held)
+		tile = list_first_entry_or_null(&backing->idle, struct lwcmem_tile, idle) ?: tile;
 	if (!tile)
 		return NULL;
-	list_del(&tile->idle);
+	unrest(tile);
 	hash_del(&tile->hash);
 	buffer = tile->buffer;
 	kfree(tile);
@@ -148,7 +187,7 @@ void lwcmem_tiles_drain(struct lwcmem_backing *backing)
 	drain_workqueue(backing->workers);
 	cancel_delayed_work_sync(&backing->trim);
 	spin_lock(&backing->lock);
-	while ((buffer = lwcmem_tiles_steal(backing)))
+	while ((buffer = lwcmem_tiles_steal(backing, true)))
 		list_add(&buffer->spare, &backing->spare);
 	spin_unlock(&backing->lock);
 }
