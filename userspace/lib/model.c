@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "model.h"
+#include "ring.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -307,7 +307,7 @@ int lwcmem_ring_start(struct lwcmem_model *model, const struct lwcmem_unit *unit
 
     if (model->backend == LWCMEM_BACKEND_FUSED || !count)
         return 0;
-    return ring_new(model, units, count, &failure) < 0 ? report(&failure, error) : 0;
+    return ring_new(model, &fill_user, units, count, &failure) < 0 ? report(&failure, error) : 0;
 }
 
 int lwcmem_unit_wait(struct lwcmem_model *model, size_t unit, char error[LWCMEM_ERROR_SIZE])

@@ -33,7 +33,7 @@ struct lwcmem_model {
     const uint8_t *map; /* fused: the container */
     size_t map_size;
     atomic_uchar *checked; /* fused: by tile, its crc was right */
-    struct ring *ring;     /* user: after lwcmem_ring_start */
+    struct ring *ring;     /* user, kmod: after lwcmem_ring_start */
     atomic_ullong rows_fused, rows_eligible, rows_buffered, tiles_decoded, bytes_ring;
 };
 
@@ -44,14 +44,6 @@ int fused_multiply(struct lwcmem_model *model, const struct lwcmem_tensor *tenso
                    struct worker *worker, uint64_t first_row, uint64_t rows,
                    const struct activations *in, const struct products *out,
                    struct failure *failure);
-
-int ring_new(struct lwcmem_model *model, const struct lwcmem_unit *units, size_t count,
-             struct failure *failure);
-void ring_free(struct ring *ring); /* NULL is allowed */
-int ring_wait(struct ring *ring, size_t unit, struct failure *failure);
-int ring_done(struct ring *ring, size_t unit, struct failure *failure);
-/* The tensor's bytes in the unit that is in use; NULL if it is not one of its. */
-const uint8_t *ring_tensor(struct ring *ring, const struct lwcmem_tensor *tensor);
 
 /* Decode the bytes [offset, offset + size) of the object, tile by tile, into out. */
 int model_decode(struct lwcmem_model *model, struct worker *worker, const struct lwc_object *object,
