@@ -12,6 +12,9 @@
 
 struct ring;
 
+/* How the kmod backend may read its region: all ways, or for tests a fall-back. */
+enum region_reads { REGION_FIXED, REGION_READ, REGION_PREAD };
+
 /* One thread that multiplies. */
 struct worker {
     struct decoder decoder;
@@ -34,7 +37,11 @@ struct lwcmem_model {
     size_t map_size;
     atomic_uchar *checked; /* fused: by tile, its crc was right */
     struct ring *ring;     /* user, kmod: after lwcmem_ring_start */
-    atomic_ullong rows_fused, rows_eligible, rows_buffered, tiles_decoded, bytes_ring;
+    int region;            /* kmod; -1 for others */
+    enum region_reads reads;
+    uint32_t read_limit; /* for tests: most bytes that one read asks for; 0: all */
+    char notice[512];
+    atomic_ullong rows_fused, rows_eligible, rows_buffered, tiles_decoded;
 };
 
 /* What a backend does with rows that begin and end with tiles. */

@@ -2,6 +2,7 @@
 #include "ring.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/mman.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -46,6 +47,7 @@ struct ring {
     uint64_t left[SLOTS]; /* tasks that are not done */
     int result;
     struct failure failure;
+    uint64_t bytes_ring, bytes_kernel, bytes_fixed;
 };
 
 static struct unit *unit_of(struct ring *ring, uint64_t turn)
@@ -65,8 +67,7 @@ static void describe_task(struct ring *ring, uint64_t turn, uint64_t number, str
 
     while (number >= place->first_task + place->task_count)
         place++;
-    task->turn = turn;
-    task->object = &place->object;
+    *task = (struct task){.turn = turn, .object = &place->object};
     task->tile = (number - place->first_task) * place->task_tiles;
     task->tiles = place->object.tile_count - task->tile;
     if (task->tiles > place->task_tiles)
@@ -104,9 +105,12 @@ bool ring_take(struct ring *ring, bool wait, struct task *task)
 
 void ring_finish(struct ring *ring, const struct task *task, const struct failure *failure)
 {
-    if (!failure)
-        atomic_fetch_add(&ring->model->bytes_ring, task->size);
     pthread_mutex_lock(&ring->lock);
+    if (!failure) {
+        ring->bytes_ring += task->size;
+        ring->bytes_kernel += task->bytes_kernel;
+        ring->bytes_fixed += task->bytes_fixed;
+    }
     if (failure && ring->result == 0) {
         ring->result = -1;
         ring->failure = *failure;
@@ -124,6 +128,9 @@ static int plan_place(struct ring *ring, struct unit *unit, struct failure *fail
 
     if (container_object(container, place->index, object, failure) < 0)
         return -1;
+    if (ring->fill->from_region && object->arena_offset == LWC_NO_ARENA)
+        return fail(failure, "%s: object %" PRIu64 " has no place in a region; get the file again",
+                    container_path(container), place->index);
     place->offset = unit->size;
     place->first_task = unit->tasks;
     place->task_tiles = 1;
@@ -269,6 +276,15 @@ int ring_done(struct ring *ring, size_t unit, struct failure *failure)
     pthread_cond_broadcast(&ring->work);
     pthread_mutex_unlock(&ring->lock);
     return result;
+}
+
+void ring_counters(struct ring *ring, struct lwcmem_counters *counters)
+{
+    pthread_mutex_lock(&ring->lock);
+    counters->bytes_ring = ring->bytes_ring;
+    counters->bytes_kernel = ring->bytes_kernel;
+    counters->bytes_fixed = ring->bytes_fixed;
+    pthread_mutex_unlock(&ring->lock);
 }
 
 const uint8_t *ring_tensor(struct ring *ring, const struct lwcmem_tensor *tensor)

@@ -20,6 +20,8 @@ struct task {
     uint64_t tiles;
     uint8_t *out;
     uint64_t size;
+    /* to be set by the fill, of size: for struct lwcmem_counters */
+    uint64_t bytes_kernel, bytes_fixed;
 };
 
 /* What a fill works for. */
@@ -33,6 +35,7 @@ struct fill_target {
 /* A way to fill slots. */
 struct fill_ops {
     uint32_t task_bytes; /* as many tiles as fit are a task; at least one */
+    bool from_region;    /* tensors must have a place in the arena */
     /*
      * Start threads that take tasks until there are no more. 0, or -1 with a
      * message. *state is for stop, which is called after a failure, too.
@@ -54,6 +57,8 @@ int ring_wait(struct ring *ring, size_t unit, struct failure *failure);
 int ring_done(struct ring *ring, size_t unit, struct failure *failure);
 /* The tensor's bytes in the unit that is in use; NULL if it is not one of its. */
 const uint8_t *ring_tensor(struct ring *ring, const struct lwcmem_tensor *tensor);
+/* Bytes of all finished tasks together: the three agree with each other. */
+void ring_counters(struct ring *ring, struct lwcmem_counters *counters);
 
 /*
  * For fills, by any thread. The next task: with wait, false says that the ring
