@@ -276,7 +276,9 @@ static void choose(struct stream *stream)
 
     if (result < 0) {
         note(stream, -result, "reading the region without io_uring",
-             "allow it: sysctl kernel.io_uring_disabled=0, and in the seccomp filter");
+             result == -ENOMEM
+                 ? "raise the limit of locked memory, ulimit -l"
+                 : "allow it: sysctl kernel.io_uring_disabled=0, and in the seccomp filter");
         return;
     }
     stream->has_uring = true;
