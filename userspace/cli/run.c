@@ -17,13 +17,16 @@ struct options {
     const char *logits;
     bool json;
     uint32_t isa;
-    const char *backend;
+    bool auto_backend;
+    enum weights_backend backend;
     struct generate_options generate;
 };
 
 /* Where new tokens go. */
 struct output {
     const struct options *options;
+    struct weights *weights;
+    bool noted;
     FILE *logits;
     json_t *ids;
     char *text;
@@ -48,11 +51,23 @@ static int keep_text(struct output *output, const char *piece, size_t size, stru
     return 0;
 }
 
+/* Once: by now the weights know whether something is in their way. */
+static void say_notice(struct output *output)
+{
+    const struct weights_ops *ops = output->weights->ops;
+    const char *notice = ops->notice && !output->noted ? ops->notice(output->weights) : NULL;
+
+    if (notice)
+        fprintf(stderr, "lwcmem: %s\n", notice);
+    output->noted = true;
+}
+
 static int take_token(void *context, uint32_t token, const char *piece, size_t size,
                       const float *logits, uint32_t vocabulary, struct failure *failure)
 {
     struct output *output = context;
 
+    say_notice(output);
     if (cli_interrupted())
         return fail(failure, "interrupted");
     if (output->logits && fwrite(logits, sizeof(*logits), vocabulary, output->logits) != vocabulary)
@@ -104,13 +119,31 @@ static int add_counters(json_t *root, struct weights *weights)
     if (!weights->ops->counters)
         return 0;
     weights->ops->counters(weights, &counters);
-    return json_object_set_new(root, "counters",
-                               json_pack("{s:I, s:I, s:I, s:I, s:I}", "rows_fused",
-                                         (json_int_t)counters.rows_fused, "rows_eligible",
-                                         (json_int_t)counters.rows_eligible, "rows_buffered",
-                                         (json_int_t)counters.rows_buffered, "tiles_decoded",
-                                         (json_int_t)counters.tiles_decoded, "bytes_ring",
-                                         (json_int_t)counters.bytes_ring));
+    return json_object_set_new(
+        root, "counters",
+        json_pack(
+            "{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "rows_fused", (json_int_t)counters.rows_fused,
+            "rows_eligible", (json_int_t)counters.rows_eligible, "rows_buffered",
+            (json_int_t)counters.rows_buffered, "tiles_decoded", (json_int_t)counters.tiles_decoded,
+            "bytes_ring", (json_int_t)counters.bytes_ring, "bytes_kernel",
+            (json_int_t)counters.bytes_kernel, "bytes_fixed", (json_int_t)counters.bytes_fixed));
+}
+
+static int add_region(json_t *root, struct weights *weights, struct failure *failure)
+{
+    struct weight_region region;
+    int found = weights->ops->region ? weights->ops->region(weights, &region, failure) : 0;
+
+    if (found <= 0)
+        return found;
+    if (json_object_set_new(root, "region",
+                            json_pack("{s:I, s:I, s:I, s:I, s:s}", "tiles_decoded",
+                                      (json_int_t)region.tiles_decoded, "bytes_decoded",
+                                      (json_int_t)region.bytes_decoded, "bytes_read",
+                                      (json_int_t)region.bytes_read, "tiles_failed",
+                                      (json_int_t)region.tiles_failed, "isa", region.isa)) < 0)
+        return fail(failure, "out of memory for the result");
+    return 0;
 }
 
 static int print_json(const struct output *output, struct weights *weights,
@@ -132,6 +165,10 @@ static int print_json(const struct output *output, struct weights *weights,
         json_decref(root);
         return fail(failure, "out of memory for the result");
     }
+    if (add_region(root, weights, failure) < 0) {
+        json_decref(root);
+        return -1;
+    }
     status = json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
     putchar('\n');
     json_decref(root);
@@ -152,7 +189,7 @@ static void print_rates(const struct weights *weights, const struct options *opt
 static int run_model(struct weights *weights, const struct options *options,
                      struct failure *failure)
 {
-    struct output output = {.options = options, .ids = json_array()};
+    struct output output = {.options = options, .weights = weights, .ids = json_array()};
     struct generate_sink sink = {take_token, &output};
     struct generate_result result = {0};
     int status = -1;
@@ -185,10 +222,9 @@ static struct weights *open_weights(const struct options *options, uint32_t isa,
         return NULL;
     }
     if (!S_ISDIR(status.st_mode))
-        return weights_open_container(
-            options->model, strcmp(options->backend, "user") ? WEIGHTS_FUSED : WEIGHTS_USER, isa,
-            options->generate.threads, kernels, failure);
-    if (strcmp(options->backend, "auto") == 0)
+        return weights_open_container(options->model, options->backend, isa,
+                                      options->generate.threads, kernels, failure);
+    if (options->auto_backend)
         return weights_open_plain(options->model, kernels, failure);
     fail(failure, "%s: a plain model has no backends; pack it first, or leave --backend out",
          options->model);
@@ -228,6 +264,23 @@ static int parse_isa(const char *text, uint32_t *mask, struct failure *failure)
     if (strcmp(kernels_select(allowed & decoder_cpu_isa())->name, text))
         return fail(failure, "--isa %s: this CPU does not have it", text);
     return 0;
+}
+
+static int parse_backend(const char *text, struct options *options)
+{
+    static const char *const names[] = {
+        [WEIGHTS_FUSED] = "fused", [WEIGHTS_USER] = "user", [WEIGHTS_KMOD] = "kmod"};
+
+    options->auto_backend = strcmp(text, "auto") == 0;
+    options->backend = WEIGHTS_FUSED;
+    if (options->auto_backend)
+        return 0;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strcmp(text, names[i]) == 0) {
+            options->backend = (enum weights_backend)i;
+            return 0;
+        }
+    return -1;
 }
 
 static int parse_count(const char *text, uint32_t *out)
@@ -289,10 +342,7 @@ static const char *take_option(int option, struct options *options, struct failu
     case 'i':
         return parse_isa(optarg, &options->isa, failure) < 0 ? failure->text : NULL;
     case 'b':
-        options->backend = optarg;
-        return strcmp(optarg, "auto") && strcmp(optarg, "fused") && strcmp(optarg, "user")
-                   ? "--backend is auto, fused or user"
-                   : NULL;
+        return parse_backend(optarg, options) < 0 ? "--backend is auto, fused, user or kmod" : NULL;
     case 'l':
         options->logits = optarg;
         return NULL;
@@ -313,7 +363,7 @@ static int run(int argc, char **argv)
         {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
     };
     struct options options = {
-        .backend = "auto",
+        .auto_backend = true,
         .generate = {.tokens = 128, .threads = cli_default_threads(), .sampling = {.top_p = 1}}};
     struct failure failure;
     int option;
@@ -338,7 +388,7 @@ static int run(int argc, char **argv)
 const struct command command_run = {
     .name = "run",
     .usage = "MODEL -p PROMPT [-n N] [--temp T] [--top-p P] [--seed S] [-c CONTEXT]\n"
-             "           [-j N] [--backend auto|fused|user] [--isa auto|scalar|avx2|avx512]\n"
+             "           [-j N] [--backend auto|fused|user|kmod] [--isa auto|scalar|avx2|avx512]\n"
              "           [--logits FILE] [--json]",
     .summary = "continue a text with a model of the Llama family",
     .help =
@@ -351,7 +401,8 @@ const struct command command_run = {
         "-c CONTEXT      positions to keep (default: as many as the model has)\n"
         "-j N            threads (default: all CPUs of this process)\n"
         "--backend B     of a container: fused (default) decodes in registers, user decodes\n"
-        "                ahead into buffers\n"
+        "                ahead into buffers, kmod reads decoded tiles ahead from the kernel\n"
+        "                module: insmod lwcmem.ko first (LWCMEM_DEVICE: instead of /dev/lwcmem)\n"
         "--isa I         instructions to use (default: the fastest; wins over LWCMEM_ISA)\n"
         "--logits FILE   write the logits of each new token: little-endian fp32\n"
         "--json          for scripts\n",

@@ -31,10 +31,17 @@ struct weight_unit {
 
 /* What a container's weights went through; see struct lwcmem_counters. */
 struct weight_counters {
-    uint64_t rows_fused, rows_eligible, rows_buffered, tiles_decoded, bytes_ring;
+    uint64_t rows_fused, rows_eligible, rows_buffered, tiles_decoded;
+    uint64_t bytes_ring, bytes_kernel, bytes_fixed;
 };
 
-enum weights_backend { WEIGHTS_FUSED, WEIGHTS_USER };
+/* What the kernel module has done for a container; see struct lwcmem_region. */
+struct weight_region {
+    uint64_t tiles_decoded, bytes_decoded, bytes_read, tiles_failed;
+    const char *isa;
+};
+
+enum weights_backend { WEIGHTS_FUSED, WEIGHTS_USER, WEIGHTS_KMOD };
 
 struct weights;
 
@@ -59,6 +66,10 @@ struct weights_ops {
                 uint64_t rows, float *out, struct failure *failure);
     /* NULL where there is nothing to count */
     void (*counters)(struct weights *weights, struct weight_counters *counters);
+    /* 1; 0 without a region; -1. NULL where there is never one. */
+    int (*region)(struct weights *weights, struct weight_region *region, struct failure *failure);
+    /* After start: a line for the user, or NULL. NULL where there is never one. */
+    const char *(*notice)(struct weights *weights);
     void (*close)(struct weights *weights);
 };
 

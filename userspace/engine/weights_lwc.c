@@ -143,8 +143,29 @@ static void lwc_counters(struct weights *weights, struct weight_counters *counte
     struct lwcmem_counters from;
 
     lwcmem_counters(((struct container_weights *)weights)->model, &from);
-    *counters = (struct weight_counters){from.rows_fused, from.rows_eligible, from.rows_buffered,
-                                         from.tiles_decoded, from.bytes_ring};
+    *counters = (struct weight_counters){from.rows_fused,    from.rows_eligible, from.rows_buffered,
+                                         from.tiles_decoded, from.bytes_ring,    from.bytes_kernel,
+                                         from.bytes_fixed};
+}
+
+static int lwc_region(struct weights *weights, struct weight_region *region,
+                      struct failure *failure)
+{
+    char error[LWCMEM_ERROR_SIZE];
+    struct lwcmem_region from;
+    int found = lwcmem_region(((struct container_weights *)weights)->model, &from, error);
+
+    if (found < 0)
+        return pass_on(error, failure);
+    if (found)
+        *region = (struct weight_region){from.tiles_decoded, from.bytes_decoded, from.bytes_read,
+                                         from.tiles_failed, from.isa};
+    return found;
+}
+
+static const char *lwc_notice(struct weights *weights)
+{
+    return lwcmem_notice(((struct container_weights *)weights)->model);
 }
 
 static void lwc_close(struct weights *weights)
@@ -166,14 +187,24 @@ static const struct weights_ops lwc_ops = {
     .multiply = lwc_multiply,
     .close = lwc_close,
     .counters = lwc_counters,
+    .region = lwc_region,
+    .notice = lwc_notice,
 };
 
 struct weights *weights_open_container(const char *path, enum weights_backend backend, uint32_t isa,
                                        unsigned int threads, const struct kernels *kernels,
                                        struct failure *failure)
 {
+    static const struct {
+        enum lwcmem_backend backend;
+        const char *name;
+    } backends[] = {
+        [WEIGHTS_FUSED] = {LWCMEM_BACKEND_FUSED, "fused"},
+        [WEIGHTS_USER] = {LWCMEM_BACKEND_USER, "user"},
+        [WEIGHTS_KMOD] = {LWCMEM_BACKEND_KMOD, "kmod"},
+    };
     struct lwcmem_options options = {
-        .backend = backend == WEIGHTS_USER ? LWCMEM_BACKEND_USER : LWCMEM_BACKEND_FUSED,
+        .backend = backends[backend].backend,
         .isa = isa,
         .threads = threads,
     };
@@ -190,7 +221,7 @@ struct weights *weights_open_container(const char *path, enum weights_backend ba
         free(self);
         return NULL;
     }
-    self->weights = (struct weights){&lwc_ops, kernels, backend == WEIGHTS_USER ? "user" : "fused",
+    self->weights = (struct weights){&lwc_ops, kernels, backends[backend].name,
                                      lwcmem_structure(self->model), path};
     return &self->weights;
 }

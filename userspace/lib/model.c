@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "model.h"
+#include "region.h"
+#include "ring.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int report(const struct failure *failure, char error[LWCMEM_ERROR_SIZE])
 {
@@ -61,14 +63,18 @@ static int open_model(struct lwcmem_model *model, const char *path,
     model->backend = options ? options->backend : LWCMEM_BACKEND_AUTO;
     if (model->backend == LWCMEM_BACKEND_AUTO)
         model->backend = LWCMEM_BACKEND_FUSED;
-    if (model->backend != LWCMEM_BACKEND_FUSED && model->backend != LWCMEM_BACKEND_USER)
+    if (model->backend > LWCMEM_BACKEND_KMOD)
         return fail(failure, "%s: no such backend", path);
     model->container = container_open(path, failure);
     if (!model->container || start_workers(model, failure) < 0 ||
         find_structure(model, failure) < 0)
         return -1;
     model->kernels = kernels_select(model->workers[0].decoder.isa);
-    return model->backend == LWCMEM_BACKEND_FUSED ? fused_open(model, failure) : 0;
+    if (model->backend == LWCMEM_BACKEND_FUSED)
+        return fused_open(model, failure);
+    if (model->backend == LWCMEM_BACKEND_KMOD)
+        model->region = region_attach(model->container, options->device, failure);
+    return model->backend == LWCMEM_BACKEND_KMOD && model->region < 0 ? -1 : 0;
 }
 
 struct lwcmem_model *lwcmem_open(const char *path, const struct lwcmem_options *options,
@@ -78,8 +84,10 @@ struct lwcmem_model *lwcmem_open(const char *path, const struct lwcmem_options *
     struct failure failure;
     int result;
 
-    if (model)
+    if (model) {
         pthread_mutex_init(&model->rows_lock, NULL);
+        model->region = -1;
+    }
     result = model ? open_model(model, path, options, &failure)
                    : fail(&failure, "%s: out of memory", path);
     if (result == 0)
@@ -94,6 +102,8 @@ void lwcmem_close(struct lwcmem_model *model)
     if (!model)
         return;
     ring_free(model->ring);
+    if (model->region >= 0)
+        close(model->region);
     fused_close(model);
     for (unsigned int i = 0; model->workers && i <= model->threads; i++) {
         decoder_free(&model->workers[i].decoder);
@@ -303,11 +313,12 @@ int lwcmem_rows(struct lwcmem_model *model, const struct lwcmem_tensor *tensor, 
 int lwcmem_ring_start(struct lwcmem_model *model, const struct lwcmem_unit *units, size_t count,
                       char error[LWCMEM_ERROR_SIZE])
 {
+    const struct fill_ops *fill = model->backend == LWCMEM_BACKEND_KMOD ? &fill_kmod : &fill_user;
     struct failure failure;
 
     if (model->backend == LWCMEM_BACKEND_FUSED || !count)
         return 0;
-    return ring_new(model, units, count, &failure) < 0 ? report(&failure, error) : 0;
+    return ring_new(model, fill, units, count, &failure) < 0 ? report(&failure, error) : 0;
 }
 
 int lwcmem_unit_wait(struct lwcmem_model *model, size_t unit, char error[LWCMEM_ERROR_SIZE])
@@ -386,6 +397,24 @@ void lwcmem_counters(const struct lwcmem_model *model, struct lwcmem_counters *c
         .rows_eligible = model->rows_eligible,
         .rows_buffered = model->rows_buffered,
         .tiles_decoded = model->tiles_decoded,
-        .bytes_ring = model->bytes_ring,
     };
+    if (model->ring)
+        ring_counters(model->ring, counters);
+}
+
+int lwcmem_region(const struct lwcmem_model *model, struct lwcmem_region *region,
+                  char error[LWCMEM_ERROR_SIZE])
+{
+    struct failure failure;
+
+    if (model->region < 0)
+        return 0;
+    if (region_info(model->region, container_path(model->container), region, &failure) < 0)
+        return report(&failure, error);
+    return 1;
+}
+
+const char *lwcmem_notice(const struct lwcmem_model *model)
+{
+    return model->notice[0] ? model->notice : NULL;
 }

@@ -12,6 +12,9 @@
 
 struct ring;
 
+/* How the kmod backend may read its region: all ways, or for tests a fall-back. */
+enum region_reads { REGION_FIXED, REGION_READ, REGION_PREAD };
+
 /* One thread that multiplies. */
 struct worker {
     struct decoder decoder;
@@ -33,8 +36,12 @@ struct lwcmem_model {
     const uint8_t *map; /* fused: the container */
     size_t map_size;
     atomic_uchar *checked; /* fused: by tile, its crc was right */
-    struct ring *ring;     /* user: after lwcmem_ring_start */
-    atomic_ullong rows_fused, rows_eligible, rows_buffered, tiles_decoded, bytes_ring;
+    struct ring *ring;     /* user, kmod: after lwcmem_ring_start */
+    int region;            /* kmod; -1 for others */
+    enum region_reads reads;
+    uint32_t read_limit; /* for tests: most bytes that one read asks for; 0: all */
+    char notice[512];
+    atomic_ullong rows_fused, rows_eligible, rows_buffered, tiles_decoded;
 };
 
 /* What a backend does with rows that begin and end with tiles. */
@@ -44,14 +51,6 @@ int fused_multiply(struct lwcmem_model *model, const struct lwcmem_tensor *tenso
                    struct worker *worker, uint64_t first_row, uint64_t rows,
                    const struct activations *in, const struct products *out,
                    struct failure *failure);
-
-int ring_new(struct lwcmem_model *model, const struct lwcmem_unit *units, size_t count,
-             struct failure *failure);
-void ring_free(struct ring *ring); /* NULL is allowed */
-int ring_wait(struct ring *ring, size_t unit, struct failure *failure);
-int ring_done(struct ring *ring, size_t unit, struct failure *failure);
-/* The tensor's bytes in the unit that is in use; NULL if it is not one of its. */
-const uint8_t *ring_tensor(struct ring *ring, const struct lwcmem_tensor *tensor);
 
 /* Decode the bytes [offset, offset + size) of the object, tile by tile, into out. */
 int model_decode(struct lwcmem_model *model, struct worker *worker, const struct lwc_object *object,

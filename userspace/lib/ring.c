@@ -1,26 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * The ring of the user backend: two slots, each as large as the largest unit.
- * Units are numbered on and on over all passes (turn); turn t uses unit
- * t mod count and slot t mod 2. Threads decode the tiles of the next turn as
- * soon as its slot is free.
- */
-#include "model.h"
+#include "ring.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <linux/mman.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 
 #define SLOTS 2
 #define ALIGNMENT 64u
+#define HUGE_PAGE ((size_t)2 << 20)
 
 /* A tensor in its unit. */
 struct place {
-    struct lwcmem_tensor tensor;
+    uint64_t index; /* of the object */
     struct lwc_object object;
     uint64_t offset;     /* in the slot */
-    uint64_t first_task; /* its tiles are tasks of the unit */
+    uint64_t first_task; /* of the unit */
+    uint64_t task_count;
+    uint64_t task_tiles; /* in each of them but the last */
 };
 
 struct unit {
@@ -32,24 +30,24 @@ struct unit {
 
 struct ring {
     struct lwcmem_model *model;
+    const struct fill_ops *fill;
+    void *fill_state;
     struct unit *units;
     size_t unit_count;
     uint8_t *memory;
+    size_t memory_size;
     uint64_t slot_size;
     pthread_mutex_t lock;
     pthread_cond_t work;
     pthread_cond_t ready;
-    pthread_t *threads;
-    struct worker *workers;
-    unsigned int started;
-    unsigned int next_worker;
     bool stop;
-    uint64_t fill_turn; /* tiles of it are handed out */
+    uint64_t fill_turn; /* tasks of it are handed out */
     uint64_t fill_task;
     uint64_t done_turn;   /* turns below are not used any more */
     uint64_t left[SLOTS]; /* tasks that are not done */
     int result;
     struct failure failure;
+    uint64_t bytes_ring, bytes_kernel, bytes_fixed;
 };
 
 static struct unit *unit_of(struct ring *ring, uint64_t turn)
@@ -62,71 +60,89 @@ static uint8_t *slot_of(struct ring *ring, uint64_t turn)
     return ring->memory + turn % SLOTS * ring->slot_size;
 }
 
-/* Under the lock: the next tile to decode, if its slot is free. */
-static bool take_task(struct ring *ring, uint64_t *turn, uint64_t *task)
+static void describe_task(struct ring *ring, uint64_t turn, uint64_t number, struct task *task)
 {
-    if (ring->result < 0 || ring->fill_turn >= ring->done_turn + SLOTS)
-        return false;
-    if (ring->fill_task == 0)
-        ring->left[ring->fill_turn % SLOTS] = unit_of(ring, ring->fill_turn)->tasks;
-    *turn = ring->fill_turn;
-    *task = ring->fill_task++;
-    if (ring->fill_task >= unit_of(ring, ring->fill_turn)->tasks) {
-        ring->fill_turn++;
-        ring->fill_task = 0;
-    }
-    return true;
-}
+    const struct place *place = unit_of(ring, turn)->places;
+    uint64_t start, left;
 
-static int decode_task(struct ring *ring, struct worker *worker, uint64_t turn, uint64_t task,
-                       struct failure *failure)
-{
-    struct unit *unit = unit_of(ring, turn);
-    struct place *place = unit->places;
-    uint64_t tile;
-    uint32_t length;
-
-    while (task >= place->first_task + place->object.tile_count)
+    while (number >= place->first_task + place->task_count)
         place++;
-    tile = task - place->first_task;
-    length = lwc_tile_length(&place->object, tile);
-    if (container_read_tile(
-            ring->model->container, &worker->decoder, &place->object, tile, worker->stored,
-            slot_of(ring, turn) + place->offset + tile * place->object.tile_bytes, failure) < 0)
-        return -1;
-    atomic_fetch_add(&ring->model->tiles_decoded, 1);
-    atomic_fetch_add(&ring->model->bytes_ring, length);
-    return 0;
+    *task = (struct task){.turn = turn, .object = &place->object};
+    task->tile = (number - place->first_task) * place->task_tiles;
+    task->tiles = place->object.tile_count - task->tile;
+    if (task->tiles > place->task_tiles)
+        task->tiles = place->task_tiles;
+    start = task->tile * place->object.tile_bytes;
+    left = place->object.decoded_size - start;
+    task->size = task->tiles * place->object.tile_bytes;
+    if (task->size > left)
+        task->size = left;
+    task->out = slot_of(ring, turn) + place->offset + start;
 }
 
-static void *serve(void *argument)
+bool ring_take(struct ring *ring, bool wait, struct task *task)
 {
-    struct ring *ring = argument;
-    struct failure failure;
-    struct worker *worker;
+    bool taken;
 
     pthread_mutex_lock(&ring->lock);
-    worker = &ring->workers[ring->next_worker++];
-    while (!ring->stop) {
-        uint64_t turn, task;
-        int result;
+    while (wait && !ring->stop && (ring->result < 0 || ring->fill_turn >= ring->done_turn + SLOTS))
+        pthread_cond_wait(&ring->work, &ring->lock);
+    taken = !ring->stop && ring->result == 0 && ring->fill_turn < ring->done_turn + SLOTS;
+    if (taken) {
+        uint64_t tasks = unit_of(ring, ring->fill_turn)->tasks;
 
-        if (!take_task(ring, &turn, &task)) {
-            pthread_cond_wait(&ring->work, &ring->lock);
-            continue;
+        if (ring->fill_task == 0)
+            ring->left[ring->fill_turn % SLOTS] = tasks;
+        describe_task(ring, ring->fill_turn, ring->fill_task, task);
+        if (++ring->fill_task == tasks) {
+            ring->fill_turn++;
+            ring->fill_task = 0;
         }
-        pthread_mutex_unlock(&ring->lock);
-        result = decode_task(ring, worker, turn, task, &failure);
-        pthread_mutex_lock(&ring->lock);
-        if (result < 0 && ring->result == 0) {
-            ring->result = -1;
-            ring->failure = failure;
-        }
-        if (--ring->left[turn % SLOTS] == 0 || ring->result < 0)
-            pthread_cond_broadcast(&ring->ready);
     }
     pthread_mutex_unlock(&ring->lock);
-    return NULL;
+    return taken;
+}
+
+void ring_finish(struct ring *ring, const struct task *task, const struct failure *failure)
+{
+    pthread_mutex_lock(&ring->lock);
+    if (!failure) {
+        ring->bytes_ring += task->size;
+        ring->bytes_kernel += task->bytes_kernel;
+        ring->bytes_fixed += task->bytes_fixed;
+    }
+    if (failure && ring->result == 0) {
+        ring->result = -1;
+        ring->failure = *failure;
+    }
+    if (--ring->left[task->turn % SLOTS] == 0 || ring->result < 0)
+        pthread_cond_broadcast(&ring->ready);
+    pthread_mutex_unlock(&ring->lock);
+}
+
+static int plan_place(struct ring *ring, struct unit *unit, struct failure *failure)
+{
+    struct container *container = ring->model->container;
+    struct place *place = &unit->places[unit->count];
+    struct lwc_object *object = &place->object;
+
+    if (container_object(container, place->index, object, failure) < 0)
+        return -1;
+    if (ring->fill->from_region && object->arena_offset == LWC_NO_ARENA)
+        return fail(failure, "%s: object %" PRIu64 " has no place in a region; get the file again",
+                    container_path(container), place->index);
+    place->offset = unit->size;
+    place->first_task = unit->tasks;
+    place->task_tiles = 1;
+    if (object->tile_bytes && object->tile_bytes < ring->fill->task_bytes)
+        place->task_tiles = ring->fill->task_bytes / object->tile_bytes;
+    place->task_count = (object->tile_count + place->task_tiles - 1) / place->task_tiles;
+    unit->tasks += place->task_count;
+    unit->count++;
+    if (__builtin_add_overflow(unit->size, object->decoded_size + ALIGNMENT - 1, &unit->size))
+        return fail(failure, "%s: a unit is too large", container_path(container));
+    unit->size -= unit->size % ALIGNMENT;
+    return 0;
 }
 
 static int plan_unit(struct ring *ring, const struct lwcmem_unit *source, struct unit *unit,
@@ -136,51 +152,54 @@ static int plan_unit(struct ring *ring, const struct lwcmem_unit *source, struct
     if (!unit->places)
         return fail(failure, "out of memory for the ring");
     for (size_t i = 0; i < source->count; i++) {
-        struct place *place = &unit->places[unit->count++];
-
-        place->tensor = source->tensors[i];
-        place->offset = unit->size;
-        place->first_task = unit->tasks;
-        if (container_object(ring->model->container, place->tensor.object, &place->object,
-                             failure) < 0)
+        unit->places[i].index = source->tensors[i].object;
+        if (plan_place(ring, unit, failure) < 0)
             return -1;
-        if (__builtin_add_overflow(unit->size, place->object.decoded_size + ALIGNMENT - 1,
-                                   &unit->size))
-            return fail(failure, "%s: a unit is too large", container_path(ring->model->container));
-        unit->size -= unit->size % ALIGNMENT;
-        unit->tasks += place->object.tile_count;
     }
     if (unit->size > ring->slot_size)
         ring->slot_size = unit->size;
     return unit->tasks ? 0 : fail(failure, "a unit of the ring is empty");
 }
 
-static int start_threads(struct ring *ring, struct failure *failure)
+/* Explicit huge pages, if the pool has enough of them for all of the ring, here and now. */
+static void *map_huge_pages(size_t size)
 {
-    unsigned int count = ring->model->threads;
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_HUGE_2MB, -1, 0);
 
-    ring->threads = calloc(count, sizeof(*ring->threads));
-    ring->workers = calloc(count, sizeof(*ring->workers));
-    if (!ring->threads || !ring->workers)
-        return fail(failure, "out of memory for %u threads", count);
-    for (unsigned int i = 0; i < count; i++) {
-        if (decoder_init(&ring->workers[i].decoder, ring->model->isa, failure) < 0)
-            return -1;
-        ring->workers[i].stored = malloc(LWC_TILE_MAX);
-        if (!ring->workers[i].stored)
-            return fail(failure, "out of memory for %u threads", count);
+    /* a reservation may be of another node than the one this thread may use: that is SIGBUS */
+    if (memory != MAP_FAILED && madvise(memory, size, MADV_POPULATE_WRITE) < 0) {
+        munmap(memory, size);
+        memory = MAP_FAILED;
     }
-    for (; ring->started < count; ring->started++) {
-        int error = pthread_create(&ring->threads[ring->started], NULL, serve, ring);
+    return memory;
+}
 
-        if (error)
-            return fail_errno(failure, error, "cannot start %u threads", count);
+static int map_memory(struct ring *ring, struct failure *failure)
+{
+    size_t size;
+    void *memory;
+
+    if (__builtin_mul_overflow(ring->slot_size, SLOTS, &size) ||
+        __builtin_add_overflow(size, HUGE_PAGE - 1, &size))
+        return fail(failure, "%s: a unit is too large", container_path(ring->model->container));
+    size -= size % HUGE_PAGE;
+    memory = map_huge_pages(size);
+    if (memory == MAP_FAILED) {
+        memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (memory == MAP_FAILED)
+            return fail_errno(failure, errno, "%s: no memory for a ring of %zu bytes",
+                              container_path(ring->model->container), size);
+        /* transparent huge pages are faster; without them it works, too */
+        (void)madvise(memory, size, MADV_HUGEPAGE);
     }
+    ring->memory = memory;
+    ring->memory_size = size;
     return 0;
 }
 
-int ring_new(struct lwcmem_model *model, const struct lwcmem_unit *units, size_t count,
-             struct failure *failure)
+int ring_new(struct lwcmem_model *model, const struct fill_ops *fill,
+             const struct lwcmem_unit *units, size_t count, struct failure *failure)
 {
     struct ring *ring = calloc(1, sizeof(*ring));
 
@@ -188,25 +207,21 @@ int ring_new(struct lwcmem_model *model, const struct lwcmem_unit *units, size_t
         return fail(failure, "out of memory for the ring");
     model->ring = ring; /* lwcmem_close frees it, also after a failure */
     ring->model = model;
+    ring->fill = fill;
     pthread_mutex_init(&ring->lock, NULL);
     pthread_cond_init(&ring->work, NULL);
     pthread_cond_init(&ring->ready, NULL);
     ring->units = calloc(count, sizeof(*ring->units));
     if (!ring->units)
         return fail(failure, "out of memory for the ring");
-    for (ring->unit_count = 0; ring->unit_count < count; ring->unit_count++)
-        if (plan_unit(ring, &units[ring->unit_count], &ring->units[ring->unit_count], failure) < 0)
+    ring->unit_count = count;
+    for (size_t i = 0; i < count; i++)
+        if (plan_unit(ring, &units[i], &ring->units[i], failure) < 0)
             return -1;
-    ring->memory = mmap(NULL, SLOTS * ring->slot_size, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (ring->memory == MAP_FAILED) {
-        ring->memory = NULL;
-        return fail_errno(failure, errno, "%s: no memory for a ring of %zu bytes",
-                          container_path(model->container), (size_t)(SLOTS * ring->slot_size));
-    }
-    /* huge pages are faster; without them it works, too */
-    (void)madvise(ring->memory, SLOTS * ring->slot_size, MADV_HUGEPAGE);
-    return start_threads(ring, failure);
+    if (map_memory(ring, failure) < 0)
+        return -1;
+    return fill->start(&(struct fill_target){ring, model, ring->memory, ring->memory_size},
+                       &ring->fill_state, failure);
 }
 
 void ring_free(struct ring *ring)
@@ -217,21 +232,12 @@ void ring_free(struct ring *ring)
     ring->stop = true;
     pthread_cond_broadcast(&ring->work);
     pthread_mutex_unlock(&ring->lock);
-    for (unsigned int i = 0; i < ring->started; i++)
-        pthread_join(ring->threads[i], NULL);
-    for (unsigned int i = 0; ring->workers && i < ring->model->threads; i++) {
-        decoder_free(&ring->workers[i].decoder);
-        free(ring->workers[i].stored);
-    }
-    for (size_t i = 0; ring->units && i <= ring->unit_count; i++) {
-        if (i < ring->unit_count)
-            free(ring->units[i].places);
-    }
+    ring->fill->stop(ring->fill_state);
+    for (size_t i = 0; i < ring->unit_count; i++)
+        free(ring->units[i].places);
     free(ring->units);
-    free(ring->threads);
-    free(ring->workers);
     if (ring->memory)
-        munmap(ring->memory, SLOTS * ring->slot_size);
+        munmap(ring->memory, ring->memory_size);
     pthread_cond_destroy(&ring->ready);
     pthread_cond_destroy(&ring->work);
     pthread_mutex_destroy(&ring->lock);
@@ -272,6 +278,15 @@ int ring_done(struct ring *ring, size_t unit, struct failure *failure)
     return result;
 }
 
+void ring_counters(struct ring *ring, struct lwcmem_counters *counters)
+{
+    pthread_mutex_lock(&ring->lock);
+    counters->bytes_ring = ring->bytes_ring;
+    counters->bytes_kernel = ring->bytes_kernel;
+    counters->bytes_fixed = ring->bytes_fixed;
+    pthread_mutex_unlock(&ring->lock);
+}
+
 const uint8_t *ring_tensor(struct ring *ring, const struct lwcmem_tensor *tensor)
 {
     /* between wait and done only the caller's thread changes it */
@@ -279,7 +294,7 @@ const uint8_t *ring_tensor(struct ring *ring, const struct lwcmem_tensor *tensor
     struct unit *unit = unit_of(ring, turn);
 
     for (size_t i = 0; i < unit->count; i++)
-        if (unit->places[i].tensor.object == tensor->object)
+        if (unit->places[i].index == tensor->object)
             return slot_of(ring, turn) + unit->places[i].offset;
     return NULL;
 }

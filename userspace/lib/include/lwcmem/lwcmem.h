@@ -7,8 +7,10 @@
  *          per-thread buffer that stays in cache
  *   user   threads of the library decode the next unit of tensors into a ring
  *          of buffers while the current one multiplies
- *   kmod   the same ring, filled by io_uring READ_FIXED from a region of the
- *          kernel module
+ *   kmod   the same ring, filled from a region of the kernel module, which
+ *          decodes: a thread of the library reads it by io_uring READ_FIXED
+ *          into registered buffers, or by less if the process may not do that
+ *          (lwcmem_notice). Needs lwcmem.ko loaded and access to its device
  * All give the same bits as plain weights.
  *
  * Order of use: lwcmem_open; lwcmem_find for each tensor; lwcmem_ring_start
@@ -41,8 +43,8 @@ enum lwcmem_backend {
 struct lwcmem_options {
     enum lwcmem_backend backend;
     uint32_t isa;         /* mask of LWC_ISA_ bits; 0: the environment, else all of the CPU */
-    unsigned int threads; /* that call lwcmem_multiply; also decoding threads. 0: 1 */
-    const char *device;   /* kmod: NULL for /dev/lwcmem */
+    unsigned int threads; /* that call lwcmem_multiply; user: also decoding threads. 0: 1 */
+    const char *device;   /* kmod: NULL for the environment's LWCMEM_DEVICE, else /dev/lwcmem */
 };
 
 struct lwcmem_model;
@@ -65,7 +67,8 @@ struct lwcmem_counters {
     uint64_t rows_buffered; /* multiplied from a buffer */
     uint64_t tiles_decoded; /* by this library */
     uint64_t bytes_ring;    /* decoded bytes that went through the ring */
-    uint64_t bytes_kernel;  /* of bytes_ring, those read from a region by io_uring */
+    uint64_t bytes_kernel;  /* of bytes_ring, those read from a region of the kernel module */
+    uint64_t bytes_fixed;   /* of bytes_kernel, those by io_uring READ_FIXED */
 };
 
 /* options may be NULL. NULL with a message in error. */
@@ -99,8 +102,9 @@ struct lwcmem_unit {
 /*
  * Say which tensors every pass uses, in order, in units (a layer is a unit; a
  * large matrix may be one by itself). Copies its arguments. Starts to fill the
- * ring (two slots of the size of the largest unit) with the first units. A
- * no-op for fused. Once, before the first lwcmem_unit_wait.
+ * ring (two slots of the size of the largest unit, in explicit huge pages if
+ * the pool has enough) with the first units. A no-op for fused. Once, before
+ * the first lwcmem_unit_wait.
  */
 int lwcmem_ring_start(struct lwcmem_model *model, const struct lwcmem_unit *units, size_t count,
                       char error[LWCMEM_ERROR_SIZE]);
@@ -130,6 +134,26 @@ int lwcmem_rows(struct lwcmem_model *model, const struct lwcmem_tensor *tensor, 
 
 /* Counts since open. Any thread. */
 void lwcmem_counters(const struct lwcmem_model *model, struct lwcmem_counters *counters);
+
+/* What the kernel module has done for this container, for all processes that attached it. */
+struct lwcmem_region {
+    uint64_t tiles_decoded;
+    uint64_t bytes_decoded;
+    uint64_t bytes_read; /* handed out by reads and io_uring */
+    uint64_t tiles_failed;
+    const char *isa; /* of its decoder */
+};
+
+/* kmod: 1 and the figures of now; 0 for other backends; -1 with a message. Any thread. */
+int lwcmem_region(const struct lwcmem_model *model, struct lwcmem_region *region,
+                  char error[LWCMEM_ERROR_SIZE]);
+
+/*
+ * One line for the user if the backend works, but in a slower way than it
+ * could, with what to do about it: no io_uring, no registered buffers. Else
+ * NULL. To ask after lwcmem_ring_start; valid until lwcmem_close. Any thread.
+ */
+const char *lwcmem_notice(const struct lwcmem_model *model);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,74 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# Logits are the same bytes from plain weights and from every backend, the kernel module's included,
+# and what the module gave is what the engine multiplied. For busybox, in a guest with the module
+# loaded. DATA: NAME/ and NAME.lwc for story and aligned, story-bad.lwc; LWCMEM: the tool.
+# ISAS, THREADS: fewer of them, where the guest is slow.
+DATA=${DATA:-/data} LWCMEM=${LWCMEM:-/bin/lwcmem}
+ISAS=${ISAS:-scalar avx2 avx512} THREADS=${THREADS:-1 2 3} BACKENDS="fused user kmod"
+work=${TMPDIR:-/tmp}/engine.$$
+mkdir -p "$work" && trap 'rm -rf "$work"' EXIT
+number=0 bad=0
+
+count() { echo $#; }
+result() { # result WHY NAME: good if WHY is empty
+	number=$((number + 1))
+	if [ -z "$1" ]; then echo "ok $number $2"; return; fi
+	echo "not ok $number $2 # $1"; bad=1
+}
+skip() { number=$((number + 1)); echo "ok $number $1 # SKIP $2"; }
+
+run() { # run SOURCE ARGUMENTS...: logits, json and error in $work
+	rm -f "$work/logits"
+	"$LWCMEM" run "$@" -p Once -n 3 --logits "$work/logits" --json > "$work/json" 2> "$work/error"
+}
+field() { sed -n "s/.*\"$1\": \([0-9]*\).*/\1/p" "$work/json"; }
+
+# What is wrong with the way of the bytes of the last run, if anything.
+check_bytes() {
+	ring=$(field bytes_ring) kernel=$(field bytes_kernel) fixed=$(field bytes_fixed) read=$(field bytes_read)
+	failed=$(field tiles_failed)
+	[ "${kernel:-0}" -gt 0 ] || { echo "no bytes came from the module"; return; }
+	[ "$kernel" = "$ring" ] || { echo "$ring bytes in the ring, $kernel of them from the module"; return; }
+	[ "$fixed" = "$kernel" ] || { echo "$fixed of $kernel bytes by READ_FIXED: $(cat "$work/error")"; return; }
+	[ "${read:-0}" -ge "$kernel" ] || { echo "the module says that it gave ${read:-nothing}, not $kernel"; return; }
+	[ "$failed" = 0 ] || echo "$failed tiles failed"
+}
+
+# compare SOURCE ISA ARGUMENTS...: what is wrong with the logits for any number of threads, if anything
+compare() {
+	source=$1 isa=$2; shift 2
+	for threads in $THREADS; do
+		run "$source" --isa "$isa" -j "$threads" "$@" || { echo "-j $threads: $(cat "$work/error")"; return; }
+		cmp -s "$work/logits" "$work/want" || { echo "-j $threads: other logits"; return; }
+		case " $* " in *" kmod "*)
+			why=$(check_bytes)
+			[ -z "$why" ] || { echo "-j $threads: $why"; return; } ;;
+		esac
+	done
+}
+
+echo "KTAP version 1"
+echo "1..$((2 * (1 + $(count $ISAS) * (1 + $(count $BACKENDS))) + 1))"
+for model in story aligned; do
+	why=
+	run "$DATA/$model" --isa scalar -j 1 && [ -s "$work/logits" ] || why=$(cat "$work/error")
+	mv "$work/logits" "$work/want" 2> /dev/null || : > "$work/want"
+	result "$why" "$model: plain weights give logits"
+	for isa in $ISAS; do
+		lacks=
+		run "$DATA/$model" --isa "$isa" -j 1 || lacks=$(grep "CPU does not have" "$work/error")
+		for backend in plain $BACKENDS; do
+			name="$model: $backend, $isa, same logits with $THREADS threads"
+			if [ -n "$lacks" ]; then skip "$name" "this CPU does not have $isa"
+			elif [ $backend = plain ]; then result "$(compare "$DATA/$model" "$isa")" "$name"
+			else result "$(compare "$DATA/$model.lwc" "$isa" --backend $backend)" "$name"; fi
+		done
+	done
+done
+
+why=
+if run "$DATA/story-bad.lwc" --backend kmod; then why="it gave a text"
+elif ! grep -q "story-bad.lwc: .*: tile [0-9]*: " "$work/error"; then why=$(cat "$work/error"); fi
+result "$why" "a damaged tile ends the run and is named"
+exit $bad
