@@ -13,14 +13,12 @@ limit=${QEMU_LIMIT:-300}
 arguments="quiet console=ttyS0 panic=-1 printk.devkmsg=on log_buf_len=4M hugepages=$GUEST_HUGEPAGES
 	rcupdate.rcu_cpu_stall_timeout=60 watchdog_thresh=30"
 
-# guest SECONDS ACCELERATOR LOG RESULTS ARGUMENTS [QEMU-OPTIONS...]
-guest() {
-	local seconds=$1 log=$3 results=$4 append=$5 accel=(-accel tcg,thread=multi -cpu max)
-	[ "$2" != kvm ] || accel=(-accel kvm -cpu host)
-	shift 5
-	timeout -k 5 "$seconds" qemu-system-x86_64 "${accel[@]}" -smp 2 -m 2G -M pc -nodefaults -no-user-config \
-		-display none -no-reboot -serial "file:$log" -serial "file:$results" -kernel "$kernel/vmlinuz" \
-		-initrd "$work/initrd" -append "$(echo $append)" "$@" < /dev/null
+# qemu_command ACCELERATOR LOG RESULTS ARGUMENTS [QEMU-OPTIONS...]: sets command
+qemu_command() {
+	local accel=(-accel tcg,thread=multi -cpu max)
+	[ "$1" != kvm ] || accel=(-accel kvm -cpu host)
+	command=(qemu-system-x86_64 "${accel[@]}" -smp 2 -m 2G -M pc -nodefaults -no-user-config -display none -no-reboot
+		-serial "file:$2" -serial "file:$3" -kernel "$kernel/vmlinuz" -initrd "$work/initrd" -append "$(echo $4)" "${@:5}")
 }
 
 # KVM may open, create a guest, and then spin: only a guest that has booted proves that it works. One probe for each
@@ -31,7 +29,8 @@ accelerator() {
 	[ -w /dev/kvm ] || { echo tcg; return; }
 	key="$(cat /proc/sys/kernel/random/boot_id) $(qemu-system-x86_64 --version | head -1)"
 	if [ "$(sed -n 1p build/vm/accelerator 2> /dev/null)" != "$key" ]; then
-		guest 15 kvm "$work/probe.log" "$work/probe" "$arguments rig_probe=1" > /dev/null 2>&1
+		qemu_command kvm "$work/probe.log" "$work/probe" "$arguments rig_probe=1"
+		timeout -k 2 15 "${command[@]}" < /dev/null > /dev/null 2>&1
 		if grep -q DONE "$work/probe" 2> /dev/null; then known=kvm; else known=tcg; fi
 		printf '%s\n%s\n' "$key" "$known" > build/vm/accelerator
 	fi
@@ -53,7 +52,8 @@ configure_guest "$work/root" /dev/ttyS1 /dev/vda "$limit"
 pack_root "$work/root" "$work/initrd" && make_disk build/vm/qemu.disk || broken "initramfs or disk"
 accelerator=$(accelerator)
 echo "# qemu: $release with $accelerator"
-guest 1500 "$accelerator" build/vm/qemu.log "$work/results" "$arguments" \
-	-drive file=build/vm/qemu.disk,if=virtio,format=raw,cache=unsafe 2>&1 | grep -v "TCG doesn't support"
+qemu_command "$accelerator" build/vm/qemu.log "$work/results" "$arguments" \
+	-drive file=build/vm/qemu.disk,if=virtio,format=raw,cache=unsafe
+boot $((limit + 60)) "${command[@]}" 2>&1 | grep -v "TCG doesn't support"
 rm -f build/vm/qemu.disk
 judge "$work/results" "$limit"

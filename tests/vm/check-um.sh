@@ -29,11 +29,13 @@ usable() { # usable DIR: prints it when there is enough room and programs may ru
 	return "$rc"
 }
 
-boot() { # boot KERNEL
+start_guest() {
 	ulimit -c 0 # a panic aborts the process
-	TMPDIR=$(ram_directory) timeout -k 5 900 "$1/linux" mem="${memory}M" initrd="$work/initrd" ubd0="build/vm/um.disk" \
+	export TMPDIR
+	TMPDIR=$(ram_directory)
+	boot $((limit + 30)) "$kernel/linux" mem="${memory}M" initrd="$work/initrd" ubd0="build/vm/um.disk" \
 		uml_dir="$work/uml" con=null con0=null,fd:1 con1=null,fd:3 \
-		quiet panic=-1 printk.devkmsg=on log_buf_len=4M < /dev/null > build/vm/um.log 2>&1 3> "$work/results"
+		quiet panic=-1 printk.devkmsg=on log_buf_len=4M > build/vm/um.log 2>&1 3> "$work/results"
 }
 
 prepare_rig um
@@ -47,6 +49,6 @@ quietly build_module build/kmod-um "$kernel" ARCH=um || broken "build of the mod
 make_root "$work/root" build/kmod-um/lwcmem.ko "$guest_programs" || broken "initramfs"
 configure_guest "$work/root" /dev/tty1 /dev/ubda "$limit"
 pack_root "$work/root" "$work/initrd" && make_disk build/vm/um.disk || broken "initramfs or disk"
-boot "$kernel"
+start_guest
 rm -f build/vm/um.disk
 judge "$work/results" "$limit"

@@ -109,14 +109,21 @@ start() {
 	} &
 }
 
+report_errors() { # report_errors NAME; awk ends the last line, too
+	head -c 20000 /tmp/errors | awk -v name="$1" '{ print "[" name "] " $0 }'
+	head -c 20000 /tmp/errors | awk '{ print "E " $0 }' >&3
+}
+
 run() { # run NAME
 	before=$mark timed_out=0 value=
 	directory=/data/run.$1
 	record "BEGIN $1"
 	echo "--- $1"
 	# shellcheck disable=SC2086
-	if ! loaded && ! insmod /payload/lwcmem.ko $PARAMS; then
+	if ! loaded && ! insmod /payload/lwcmem.ko $PARAMS 2> /tmp/errors; then
 		record "LOAD insmod failed"
+		since_mark "$before" | tail -20 >> /tmp/errors
+		report_errors "$1"
 	else
 		mkdir -p "$directory" $cgroups/program
 		: > /tmp/errors
@@ -130,9 +137,7 @@ run() { # run NAME
 		status=${value:-0}
 		kill_all
 		await "forwarded-$1" 10
-		# awk ends the last line, too
-		head -c 20000 /tmp/errors | awk -v name="$1" '{ print "[" name "] " $0 }'
-		head -c 20000 /tmp/errors | awk '{ print "E " $0 }' >&3
+		report_errors "$1"
 		cd /
 		unmount_left
 		remove_cgroups

@@ -29,6 +29,8 @@ kernel_make() { env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u MAKEOVERRIDES make "$
 
 # candidate PACKAGE: the version that apt would install, nothing when it knows none
 candidate() {
+	# images of containers come with the lists removed
+	ls /var/lib/apt/lists/*Packages* > /dev/null 2>&1 || refresh_lists > /dev/null 2>&1
 	LC_ALL=C apt-cache policy "$1" 2> /dev/null | sed -n 's/^ *Candidate: *//p' | grep -v '(none)'
 }
 
@@ -43,13 +45,12 @@ download() {
 	(cd "$1" && shift && apt-get download -q "$@")
 }
 
-# In the cache under a lock, so that two runs do not build the same thing twice; a lock ends with its process.
-# locked NAME COMMAND...
+# locked FILE COMMAND...: two runs must not make the same thing at once; a lock ends with its process
 locked() {
-	local name=$1
+	local file=$1
 	shift
-	mkdir -p "$cache"
-	(flock 9 && "$@") 9> "$cache/$name.lock"
+	mkdir -p "${file%/*}"
+	(flock 9 && "$@") 9> "$file"
 }
 
 # build_module DIR KERNEL MAKE-VARIABLES...: DIR/lwcmem.ko against the kernel tree KERNEL. The sources are copied, so that
@@ -147,22 +148,43 @@ make_root() {
 # pack_root ROOT OUT: not compressed, which an emulated CPU would take long to undo
 pack_root() { (cd "$1" && find . | cpio -o -H newc -R 0:0 --quiet) > "$2"; }
 
-# For both rigs: everything that is built on the host but the module. Sets work (removed at the end) and guest_programs.
+# For both rigs: everything that is built on the host but the module and the kernel. Sets work (removed at the end) and guest_programs.
 prepare_rig() { # prepare_rig RIG
 	rig=$1 started=$SECONDS
-	work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
+	guest_pid=
+	work=$(mktemp -d) && trap '[ -z "$guest_pid" ] || kill "$guest_pid"; rm -rf "$work"' EXIT
 	mkdir -p build/vm
 	guest_programs=$(programs)
 	[ "$guest_programs" != reload.sh ] || [ -z "${LWCMEM_TESTS:-}" ] ||
 		broken "no test's name contains '$LWCMEM_TESTS'"
 	quietly make -s -j"$(nproc)" all kselftests || broken "build"
 	[ -d build/models ] || quietly bash tests/models/fetch.sh build || [ -d build/models ] || broken "models"
-	quietly locked data make_data || broken "tests/kselftest/prepare.sh"
+	quietly locked build/vm/data.lock make_data || broken "tests/kselftest/prepare.sh"
 }
 
 broken() {
 	echo "not ok $rig: $1"
 	exit 1
+}
+
+# boot SECONDS COMMAND...: until the guest is off, killed when nothing came from it for that long. Each program has its own
+# limit inside; only a dead kernel is silent for longer.
+boot() {
+	local silence=$1 size last= quiet=0
+	shift
+	timeout -k 5 1500 "$@" < /dev/null &
+	guest_pid=$!
+	while kill -0 "$guest_pid" 2> /dev/null; do
+		sleep 0.2
+		size=$(stat -c %s "build/vm/$rig.log" "$work/results" 2> /dev/null)
+		if [ "$size" != "$last" ]; then last=$size quiet=$SECONDS; fi
+		if [ $((SECONDS - quiet)) -gt "$silence" ]; then
+			kill "$guest_pid"
+			break
+		fi
+	done
+	wait "$guest_pid" 2> /dev/null
+	guest_pid=
 }
 
 configure_guest() { # configure_guest ROOT RESULTS DISK LIMIT

@@ -49,5 +49,6 @@ case $image in linux-image-"$KERNEL_SERIES".*) ;; *) exit 3 ;; esac
 version=$(candidate "$image")
 [ -n "$version" ] || exit 3
 kernel=$cache/qemu-$image-$version
-locked qemu unpack "$kernel" 3>&2 > "$cache/qemu-kernel.log" 2>&1 || { tail -40 "$cache/qemu-kernel.log" >&2; exit 1; }
+[ -e "$kernel" ] || locked "$cache/qemu.lock" unpack "$kernel" 3>&2 > "$cache/qemu-kernel.log" 2>&1 ||
+	{ tail -40 "$cache/qemu-kernel.log" >&2; exit 1; }
 echo "$kernel"

@@ -64,7 +64,8 @@ build() { # build DESTINATION; into a directory of its own, then renamed: what h
 version=$(candidate "$SOURCE_PACKAGE")
 [ -n "$version" ] || exit 3
 kernel=$cache/um-$(key)
-locked um build "$kernel" 3>&2 > "$cache/um-kernel.log" 2>&1 || { tail -40 "$cache/um-kernel.log" >&2; exit 1; }
+[ -e "$kernel" ] || locked "$cache/um.lock" build "$kernel" 3>&2 > "$cache/um-kernel.log" 2>&1 ||
+	{ tail -40 "$cache/um-kernel.log" >&2; exit 1; }
 # Kernels that nobody has used for a month make room.
 touch "$kernel"
 find "$cache" -maxdepth 1 -name 'um-????????????????' -mtime +30 -exec rm -rf {} +
