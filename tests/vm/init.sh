@@ -79,6 +79,14 @@ unmount_left() {
 		done
 }
 
+# Where the processes of a program that timed out are.
+show_stacks() {
+	for process in $(cat $cgroups/program/cgroup.procs); do
+		echo "$process $(cat "/proc/$process/comm") in $(cat "/proc/$process/wchan") $(cat "/proc/$process/syscall")"
+		cat "/proc/$process/stack"
+	done 2> /dev/null
+}
+
 # stdout of a program as it comes, so that a panic does not take it along
 forward() {
 	while IFS= read -r line || [ -n "$line" ]; do
@@ -130,9 +138,9 @@ run() { # run NAME
 		start "$1" "$directory"
 		if ! await "status-$1" "$LIMIT"; then
 			timed_out=1
-			since_mark "$before" | tail -5
+			show_stacks >> /tmp/errors
 			kill_all
-			await "status-$1" 10 || { record STUCK; echo w > /proc/sysrq-trigger; }
+			await "status-$1" 10 || record STUCK
 		fi
 		status=${value:-0}
 		kill_all

@@ -64,7 +64,7 @@ build_module() {
 		echo "$kernel" > "$dir/.kernel"
 	fi
 	rm -f "$dir/lwcmem.ko"
-	rsync -a --exclude='*.o' --exclude='*.ko' --exclude='.*.cmd' Kbuild kmod uapi "$dir/" &&
+	rsync -a --exclude='*.o' --exclude='*.ko' --exclude='*.mod' --exclude='*.mod.c' --exclude='.*.cmd' Kbuild kmod uapi "$dir/" &&
 		kernel_make -s -C "$kernel" M="$PWD/$dir" -j"$(nproc)" "$@" modules &&
 		[ -e "$dir/lwcmem.ko" ]
 }

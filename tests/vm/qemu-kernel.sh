@@ -51,4 +51,7 @@ version=$(candidate "$image")
 kernel=$cache/qemu-$image-$version
 [ -e "$kernel" ] || locked "$cache/qemu.lock" unpack "$kernel" 3>&2 > "$cache/qemu-kernel.log" 2>&1 ||
 	{ tail -40 "$cache/qemu-kernel.log" >&2; exit 1; }
+# Kernels that nobody has used for a month make room.
+touch "$kernel"
+find "$cache" -maxdepth 1 -name 'qemu-linux-image-*' -mtime +30 -exec rm -rf {} +
 echo "$kernel"
