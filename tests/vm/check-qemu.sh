@@ -54,6 +54,7 @@ accelerator=$(accelerator)
 echo "# qemu: $release with $accelerator"
 qemu_command "$accelerator" build/vm/qemu.log "$work/results" "$arguments" \
 	-drive file=build/vm/qemu.disk,if=virtio,format=raw,cache=unsafe
-boot $((limit + 60)) "${command[@]}" 2>&1 | grep -v "TCG doesn't support"
-rm -f build/vm/qemu.disk
+# no pipe: boot must run in this shell, which ends the guest when it is ended itself
+boot $((limit + 60)) "${command[@]}" > "$work/qemu.out" 2>&1
+grep -v "TCG doesn't support" "$work/qemu.out"
 judge "$work/results" "$limit"

@@ -50,5 +50,4 @@ make_root "$work/root" build/kmod-um/lwcmem.ko "$guest_programs" || broken "init
 configure_guest "$work/root" /dev/tty1 /dev/ubda "$limit"
 pack_root "$work/root" "$work/initrd" && make_disk build/vm/um.disk || broken "initramfs or disk"
 start_guest
-rm -f build/vm/um.disk
 judge "$work/results" "$limit"

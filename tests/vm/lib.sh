@@ -152,7 +152,7 @@ pack_root() { (cd "$1" && find . | cpio -o -H newc -R 0:0 --quiet) > "$2"; }
 prepare_rig() { # prepare_rig RIG
 	rig=$1 started=$SECONDS
 	guest_pid=
-	work=$(mktemp -d) && trap '[ -z "$guest_pid" ] || kill "$guest_pid"; rm -rf "$work"' EXIT
+	work=$(mktemp -d) && trap '[ -z "$guest_pid" ] || kill "$guest_pid"; rm -rf "$work" "build/vm/$rig.disk"' EXIT
 	mkdir -p build/vm
 	guest_programs=$(programs)
 	[ "$guest_programs" != reload.sh ] || [ -z "${LWCMEM_TESTS:-}" ] ||
