@@ -47,6 +47,18 @@ $(B)/tests/reference: tests/models/reference.c
 	$(CC) -std=gnu11 -O3 -march=native $(WARN) $< -lm -o $@
 unit-programs: $(UNIT) $(B)/tests/reference
 
+# The kernel module, beside the root Kbuild.
+modules:
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+# Programs that test it in a guest (tests/vm): one a file, lib*.c goes into all of them.
+KSELFTEST_LIB := $(wildcard tests/kselftest/lib*.c)
+KSELFTEST := $(filter-out $(KSELFTEST_LIB),$(wildcard tests/kselftest/*.c))
+$(B)/kselftest/%: tests/kselftest/%.c $(KSELFTEST_LIB) $(wildcard tests/kselftest/*.h uapi/*.h) Makefile
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 $(WARN) -D_GNU_SOURCE -I. -Iuserspace $$(pkg-config --cflags fuse3) $< $(KSELFTEST_LIB) \
+		-Wl,--as-needed -luring -lpthread $$(pkg-config --libs fuse3) -o $@
+kselftests: $(KSELFTEST:tests/kselftest/%.c=$(B)/kselftest/%)
+
 deps:
 	sh tests/deps.sh
 models: all
@@ -58,12 +70,16 @@ check: deps
 	bash tests/run.sh all
 check-user:
 	bash tests/run.sh user
+check-vm: deps
+	bash tests/run.sh vm
+check-um: deps
+	bash tests/run.sh um
 # SECONDS_EACH=3600 for a long run
 fuzz: all
 	bash tests/fuzz/run.sh $(SECONDS_EACH)
 clean:
 	rm -rf $(B) build-*
 
-.PHONY: all unit-programs deps models demo check check-user fuzz clean
+.PHONY: all unit-programs modules kselftests deps models demo check check-user check-vm check-um fuzz clean
 .SECONDARY:
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d)

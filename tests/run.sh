@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# tests/run.sh user|all [FILTER]: builds, runs the tests whose name contains FILTER, ends with
+# tests/run.sh user|all|vm|um [FILTER]: builds, runs the tests whose name contains FILTER, ends with
 # "N passed, N failed, N skipped". A test script prints "ok NAME", "not ok NAME" or
-# "skip NAME: reason" lines; a unit program is a cmocka group.
+# "skip NAME: reason" lines; a unit program is a cmocka group. vm and um are the tests of the kernel module, in QEMU and
+# in user-mode Linux: there, FILTER selects among the guest's programs (tests/kselftest).
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 suite=${1:-user} filter=${2:-}
@@ -31,21 +32,53 @@ script() { # script FILE
 	ok=$(grep -c '^ok ' "$log"); bad=$(grep -c '^not ok ' "$log")
 	[ $rc = 0 ] || [ "$bad" -gt 0 ] || bad=1
 	[ $((ok + bad)) -gt 0 ] || grep -q '^skip ' "$log" || bad=1
-	[ "$bad" = 0 ] || tail -60 "$log"
+	# of a guest, whatever is not good: its failures may be far from the end
+	case $1 in
+	tests/vm/*) grep -v -e '^ok ' -e '^skip ' "$log" ;;
+	*) [ "$bad" = 0 ] || tail -60 "$log" ;;
+	esac
 	while read -r line; do skips+=("${line#skip }"); done < <(grep '^skip ' "$log")
 	echo "$1: $ok passed, $bad failed"
 	passed=$((passed + ok)) failed=$((failed + bad))
 }
 
+models() {
+	bash tests/models/fetch.sh build
+	case $? in
+	0) ;;
+	3) [ "${CI:-}" = true ] && { echo "not ok the real model is missing"; failed=1; }
+		skips+=("the real model: it could not be fetched; seeded random models stand in") ;;
+	*) echo "not ok make the models"; failed=1 ;;
+	esac
+}
+
+finish() {
+	for skip in ${skips[@]+"${skips[@]}"}; do echo "skipped: $skip"; done
+	echo "$passed passed, $failed failed, ${#skips[@]} skipped"
+	[ "$failed" = 0 ]
+	exit
+}
+
+# guest SCRIPT: one rig by itself
+guest() {
+	make -s -j"$jobs" B=build all || { echo "not ok build"; exit 1; }
+	models
+	export LWCMEM_TESTS=$filter
+	filter=
+	tool=build/lwcmem
+	script "$1"
+	finish
+}
+
+case $suite in
+user | all) ;;
+vm) guest tests/vm/check-qemu.sh ;;
+um) guest tests/vm/check-um.sh ;;
+*) sed -n '3s/^# //p' "$0"; exit 2 ;;
+esac
 build build ""
 build build-asan "-fsanitize=address,undefined -fno-sanitize-recover=undefined"
-bash tests/models/fetch.sh build
-case $? in
-0) ;;
-3) [ "${CI:-}" = true ] && { echo "not ok the real model is missing"; failed=1; }
-	skips+=("the real model: it could not be fetched; seeded random models stand in") ;;
-*) echo "not ok make the models"; failed=1 ;;
-esac
+models
 for program in build/tests/test_* build-asan/tests/test_*; do
 	case $program in *.d|*.o) ;; *) unit "$program" ;; esac
 done
@@ -62,6 +95,4 @@ if [ "$suite" = all ]; then
 		[ -e "$file" ] && { tool=build/lwcmem; script "$file"; }
 	done
 fi
-for skip in ${skips[@]+"${skips[@]}"}; do echo "skipped: $skip"; done
-echo "$passed passed, $failed failed, ${#skips[@]} skipped"
-[ "$failed" = 0 ]
+finish

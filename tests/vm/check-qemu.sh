@@ -1,0 +1,60 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# The module's tests under the distribution's own kernel in QEMU: two CPUs, preemption, huge pages, a real FPU. With KVM
+# where that works, else emulated: then AVX2 runs hundreds of times slower, and AVX-512 is missing. Environment:
+# LWCMEM_TESTS (part of the names of the tests to run), LWCMEM_PARAMS (for insmod), QEMU_LIMIT (seconds a program may
+# take), QEMU_ACCEL (kvm or tcg instead of probing).
+set -uo pipefail
+cd "$(dirname "$0")/../.." || exit 1
+. tests/vm/lib.sh
+limit=${QEMU_LIMIT:-300}
+
+# The time that a guest may stand still is the host's load, not a bug: watchdogs get more than their 20 s.
+arguments="quiet console=ttyS0 panic=-1 printk.devkmsg=on log_buf_len=4M hugepages=$GUEST_HUGEPAGES
+	rcupdate.rcu_cpu_stall_timeout=60 watchdog_thresh=30"
+
+# qemu_command ACCELERATOR LOG RESULTS ARGUMENTS [QEMU-OPTIONS...]: sets command
+qemu_command() {
+	local accel=(-accel tcg,thread=multi -cpu max)
+	[ "$1" != kvm ] || accel=(-accel kvm -cpu host)
+	command=(qemu-system-x86_64 "${accel[@]}" -smp 2 -m 2G -M pc -nodefaults -no-user-config -display none -no-reboot
+		-serial "file:$2" -serial "file:$3" -kernel "$kernel/vmlinuz" -initrd "$work/initrd" -append "$(echo $4)" "${@:5}")
+}
+
+# KVM may open, create a guest, and then spin: only a guest that has booted proves that it works. One probe for each
+# boot of the host.
+accelerator() {
+	local known key
+	[ -z "${QEMU_ACCEL:-}" ] || { echo "$QEMU_ACCEL"; return; }
+	[ -w /dev/kvm ] || { echo tcg; return; }
+	key="$(cat /proc/sys/kernel/random/boot_id) $(qemu-system-x86_64 --version | head -1)"
+	if [ "$(sed -n 1p build/vm/accelerator 2> /dev/null)" != "$key" ]; then
+		qemu_command kvm "$work/probe.log" "$work/probe" "$arguments rig_probe=1"
+		timeout -k 2 15 "${command[@]}" < /dev/null > /dev/null 2>&1
+		if grep -q DONE "$work/probe" 2> /dev/null; then known=kvm; else known=tcg; fi
+		printf '%s\n%s\n' "$key" "$known" > build/vm/accelerator
+	fi
+	sed -n 2p build/vm/accelerator
+}
+
+prepare_rig qemu
+kernel=$(bash tests/vm/qemu-kernel.sh)
+case $? in
+0) ;;
+3) absent qemu "the distribution has no $KERNEL_SERIES kernel" ;;
+*) broken "download of the kernel" ;;
+esac
+release=$(basename "$(readlink "$kernel/modules")")
+quietly build_module build/kmod-qemu "$kernel/build" || broken "build of the module"
+make_root "$work/root" build/kmod-qemu/lwcmem.ko "$guest_programs" &&
+	copy_kernel_modules "$work/root" "$kernel" "$release" || broken "initramfs"
+configure_guest "$work/root" /dev/ttyS1 /dev/vda "$limit"
+pack_root "$work/root" "$work/initrd" && make_disk build/vm/qemu.disk || broken "initramfs or disk"
+accelerator=$(accelerator)
+echo "# qemu: $release with $accelerator"
+qemu_command "$accelerator" build/vm/qemu.log "$work/results" "$arguments" \
+	-drive file=build/vm/qemu.disk,if=virtio,format=raw,cache=unsafe
+# no pipe: boot must run in this shell, which ends the guest when it is ended itself
+boot $((limit + 60)) "${command[@]}" > "$work/qemu.out" 2>&1
+grep -v "TCG doesn't support" "$work/qemu.out"
+judge "$work/results" "$limit"
