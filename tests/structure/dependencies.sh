@@ -10,6 +10,7 @@ refuse() {
 	if [ -z "$hits" ]; then echo "ok $1"; else echo "$hits"; echo "not ok $1"; fi
 }
 refuse "codec includes only itself and uapi" kmod/codec '(encode|container|readers|lib|kernels|engine|cli|lwcmem)/'
+refuse "the module uses codec and uapi only" kmod '(.*userspace|encode|container|readers|lib|kernels|engine|cli)/'
 refuse "container does not look up" userspace/container '(encode|readers|lib|engine|cli)/'
 refuse "encode does not look up" userspace/encode '(container|readers|lib|engine|cli|kernels)/'
 refuse "readers know only messages and the format" userspace/readers '(encode|container/[^f]|lib|engine|cli|kernels)/'

@@ -65,7 +65,7 @@ build_module() {
 	fi
 	rm -f "$dir/lwcmem.ko"
 	rsync -a --exclude='*.o' --exclude='*.ko' --exclude='*.mod' --exclude='*.mod.c' --exclude='.*.cmd' Kbuild kmod uapi "$dir/" &&
-		kernel_make -s -C "$kernel" M="$PWD/$dir" -j"$(nproc)" "$@" modules &&
+		kernel_make -s -C "$kernel" M="$PWD/$dir" KCFLAGS=-Werror -j"$(nproc)" "$@" modules &&
 		[ -e "$dir/lwcmem.ko" ]
 }
 
