@@ -128,7 +128,7 @@ static bool uring_allowed(void)
     if (result == 0)
         io_uring_queue_exit(&uring);
     else
-        print_message("no io_uring here: %s\n", strerror(-result));
+        print_message("# no io_uring here: %s\n", strerror(-result));
     return result == 0;
 }
 
