@@ -41,7 +41,6 @@ static void read_tensor(char *tensor, size_t size)
 static struct damage open_damage(uint32_t view)
 {
     struct damage damage = {.tile = number("tile"), .table_tile = number("table_tile")};
-    const char *container = data_path("story-bad.lwc");
     struct file_entry files[VIEWS_MAX];
     uint64_t start, end;
 
@@ -57,7 +56,8 @@ static struct damage open_damage(uint32_t view)
         damage.view = open_file_view("story", &files[number("file")]);
     }
     close(damage.view.fd);
-    damage.view.fd = attach_path(container, view, view == LWCMEM_VIEW_FILE ? number("file") : 0);
+    damage.view.fd = attach_path(data_path("story-bad.lwc"), view,
+                                 view == LWCMEM_VIEW_FILE ? number("file") : 0);
     damage.first = start / PAGE * PAGE;
     damage.end = (end + PAGE - 1) / PAGE * PAGE;
     if (damage.end > damage.view.size)
@@ -114,11 +114,11 @@ static void short_reads(const struct damage *damage)
     CHECK(buffer, "no memory");
     make_cold(&damage->view);
     n = pread(damage->view.fd, buffer, length, at);
-    CHECK(n == (ssize_t)lead, "a read from %llu bytes before the tile gives %zd: %m",
+    CHECK(n == (ssize_t)lead, "a read from %llu bytes before the tile gives %zd",
           (unsigned long long)lead, n);
     compare(buffer, damage->view.want + at, n, at, damage->view.what);
     n = pread(damage->view.fd, buffer, length, at + 100);
-    CHECK(n == (ssize_t)lead - 100, "a warm read gives %zd: %m", n);
+    CHECK(n == (ssize_t)lead - 100, "a warm read gives %zd", n);
     CHECK_ERROR(pread(damage->view.fd, buffer, length, damage->first), EIO);
     free(buffer);
 }
