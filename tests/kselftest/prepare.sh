@@ -5,7 +5,8 @@
 #   NAME/ NAME.lwc   the model directory and its container
 #   NAME.arena       the expected bytes of the ARENA view, sparse
 #   NAME.files       the FILES table: index kind size name
-# and story-bad.lwc with story-bad.info (one damaged tile), hostile/*.lwc (lies about tiny).
+# and story-bad.lwc with story-bad.info (one damaged tile), and of tiny hostile/*.lwc (lies with
+# right crcs) and flips/*.lwc (seeded truncations and bit flips).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 [ $# = 1 ] || { echo "usage: $0 OUTDIR" >&2; exit 2; }
@@ -25,7 +26,7 @@ for needed in $story $tiny; do
 	[ -d $needed ] || { echo "$0: $needed is missing: run tests/models/fetch.sh build" >&2; exit 1; }
 done
 mkdir -p "$out"
-rm -rf "$out"/{odd,story,tiny,hostile}
+rm -rf "$out"/{odd,story,tiny,hostile,flips}
 python3 tests/cli/make_model.py "$out/odd"
 cp -rL $story "$out/story"
 cp -rL $tiny "$out/tiny"
@@ -35,3 +36,4 @@ model tiny
 python3 $here/expected.py corrupt "$out/story.lwc" "$out/story-bad.lwc" "$out/story-bad.info"
 # of the smallest model, because there are many of them and the guest is slow
 python3 tests/cli/hostile_container.py "$out/tiny.lwc" "$out/hostile"
+python3 tests/cli/hostile_container.py --loop "$out/tiny.lwc" "$out/flips" 80
