@@ -267,7 +267,7 @@ static void copy_is_another(void)
 }
 
 #define CASES(text, name)                                                                          \
-    {"odd: " text, odd_##name, 400},                                                               \
+    {"odd: " text, odd_##name, 100},                                                               \
     {                                                                                              \
         "story: " text, story_##name, 400                                                          \
     }

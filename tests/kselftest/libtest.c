@@ -12,7 +12,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EXIT_PASS = 0, EXIT_FAIL = 1, EXIT_SKIP = 4, DEFAULT_SECONDS = 180 };
+/* Of a case; a program of the guest may take a few minutes in all. */
+enum { DEFAULT_SECONDS = 60, JOIN_SECONDS = 300 };
+enum { EXIT_PASS = 0, EXIT_FAIL = 1, EXIT_SKIP = 4 };
 
 static int verdict_fd = -1;
 static void (*end_cleanup)(void);
@@ -173,7 +175,7 @@ int wait_child(pid_t child, int seconds, const char *what)
 
 void join_child(pid_t child, const char *what)
 {
-    int status = wait_child(child, DEFAULT_SECONDS, what);
+    int status = wait_child(child, JOIN_SECONDS, what);
 
     /* the child has said why, and the first verdict counts */
     CHECK(!status, "%s ends with status 0x%x", what, status);

@@ -171,11 +171,11 @@ static void first_touch(void)
 
 static const struct test_case cases[] = {
     {"the first to touch pays", first_touch, 0},
-    {"ARENA by read", read_arena, 500},
-    {"ARENA by mapping", map_arena, 500},
-    {"FILE by read", read_file, 500},
-    {"FILE by mapping", map_file, 500},
-    {"ARENA by mapping, four processes", map_by_four, 900},
+    {"ARENA by read", read_arena, 100},
+    {"ARENA by mapping", map_arena, 100},
+    {"FILE by read", read_file, 100},
+    {"FILE by mapping", map_file, 100},
+    {"ARENA by mapping, four processes", map_by_four, 100},
 };
 
 int main(void)

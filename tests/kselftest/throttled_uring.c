@@ -198,11 +198,11 @@ static void killed(void)
 }
 
 static const struct test_case cases[] = {
-    {"READ: submitting does not wait", submit_read, 120},
-    {"READ_FIXED: submitting does not wait", submit_fixed, 120},
-    {"reads of one ring overlap and complete one by one", in_flight, 120},
-    {"the backing fails for one of them", backing_fails, 120},
-    {"a process ends with reads in flight", killed, 120},
+    {"READ: submitting does not wait", submit_read, 100},
+    {"READ_FIXED: submitting does not wait", submit_fixed, 100},
+    {"reads of one ring overlap and complete one by one", in_flight, 100},
+    {"the backing fails for one of them", backing_fails, 100},
+    {"a process ends with reads in flight", killed, 100},
 };
 
 int main(void)

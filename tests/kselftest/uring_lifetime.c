@@ -184,11 +184,11 @@ static void unload(void)
 }
 
 static const struct test_case cases[] = {
-    {"the ring is closed", close_ring, 400},
-    {"the region is closed", close_region, 400},
-    {"both are closed", close_both, 400},
-    {"the buffers are unmapped", unmap_buffers, 400},
-    {"the process is killed", killed, 400},
+    {"the ring is closed", close_ring, 100},
+    {"the region is closed", close_region, 100},
+    {"both are closed", close_both, 100},
+    {"the buffers are unmapped", unmap_buffers, 100},
+    {"the process is killed", killed, 100},
     {"reads of a closed region complete", reads_complete, 0},
     {"a registered region", registered, 0},
     {"the module unloads after all that", unload, 0},
