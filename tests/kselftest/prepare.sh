@@ -1,0 +1,39 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# tests/kselftest/prepare.sh OUTDIR: the data of the module's tests. Needs build/lwcmem and
+# build/models. For each of odd, story and tiny it makes
+#   NAME/ NAME.lwc   the model directory and its container
+#   NAME.arena       the expected bytes of the ARENA view, sparse
+#   NAME.files       the FILES table: index kind size name
+# and story-bad.lwc with story-bad.info (one damaged tile), and of tiny hostile/*.lwc (lies with
+# right crcs) and flips/*.lwc (seeded truncations and bit flips).
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+[ $# = 1 ] || { echo "usage: $0 OUTDIR" >&2; exit 2; }
+out=$1 lwcmem=build/lwcmem models=build/models here=tests/kselftest
+[ -x $lwcmem ] || { echo "$0: $lwcmem is missing: run make" >&2; exit 1; }
+
+model() { # model NAME: NAME/ is there, make everything else of it
+	$lwcmem pack "$out/$1" -o "$out/$1.lwc" --force -j 2
+	python3 $here/expected.py arena "$out/$1.lwc" "$out/$1" "$out/$1.arena"
+	python3 $here/expected.py files "$out/$1.lwc" "$out/$1.files"
+}
+
+story=$models/stories15M-bf16
+[ -d $story ] || story=$models/random-aligned-bf16
+tiny=$models/random-odd-bf16
+for needed in $story $tiny; do
+	[ -d $needed ] || { echo "$0: $needed is missing: run tests/models/fetch.sh build" >&2; exit 1; }
+done
+mkdir -p "$out"
+rm -rf "$out"/{odd,story,tiny,hostile,flips}
+python3 tests/cli/make_model.py "$out/odd"
+cp -rL $story "$out/story"
+cp -rL $tiny "$out/tiny"
+model odd
+model story
+model tiny
+python3 $here/expected.py corrupt "$out/story.lwc" "$out/story-bad.lwc" "$out/story-bad.info"
+# of the smallest model, because there are many of them and the guest is slow
+python3 tests/cli/hostile_container.py "$out/tiny.lwc" "$out/hostile"
+python3 tests/cli/hostile_container.py --loop "$out/tiny.lwc" "$out/flips" 80
