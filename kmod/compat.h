@@ -46,17 +46,23 @@ static inline struct folio *lwcmem_trylock_folio(struct address_space *mapping, 
 	return IS_ERR_OR_NULL(folio) ? NULL : folio;
 }
 
-/* Is the folio at index in the cache, but not filled yet? */
-static inline bool lwcmem_folio_pending(struct address_space *mapping, pgoff_t index)
+enum lwcmem_folio_state {
+	LWCMEM_FOLIO_ABSENT,
+	LWCMEM_FOLIO_PENDING,	/* in the cache, but not filled */
+	LWCMEM_FOLIO_FILLED,
+};
+
+static inline enum lwcmem_folio_state lwcmem_folio_state(struct address_space *mapping,
+							 pgoff_t index)
 {
 	struct folio *folio = filemap_get_folio(mapping, index);
-	bool pending;
+	bool filled;
 
 	if (IS_ERR_OR_NULL(folio))
-		return false;
-	pending = !folio_test_uptodate(folio);
+		return LWCMEM_FOLIO_ABSENT;
+	filled = folio_test_uptodate(folio);
 	folio_put(folio);
-	return pending;
+	return filled ? LWCMEM_FOLIO_FILLED : LWCMEM_FOLIO_PENDING;
 }
 
 #endif

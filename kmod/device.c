@@ -111,16 +111,20 @@ static long attach(const void __user *user)
 	return fd;
 }
 
+bool lwcmem_is_command(unsigned int command, unsigned int known)
+{
+	const unsigned int size = _IOC_SIZEMASK << _IOC_SIZESHIFT;
+
+	return (command & ~size) == (known & ~size);
+}
+
 static long device_ioctl(struct file *file, unsigned int command, unsigned long argument)
 {
-	switch (command) {
-	case LWCMEM_IOC_QUERY:
+	if (lwcmem_is_command(command, LWCMEM_IOC_QUERY))
 		return query((void __user *)argument);
-	case LWCMEM_IOC_ATTACH:
+	if (lwcmem_is_command(command, LWCMEM_IOC_ATTACH))
 		return attach((const void __user *)argument);
-	default:
-		return -ENOTTY;
-	}
+	return -ENOTTY;
 }
 
 static const struct file_operations device_fops = {

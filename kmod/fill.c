@@ -28,6 +28,7 @@ struct item {
 /* Locked folios that follow each other without a gap. */
 struct lwcmem_batch {
 	struct lwcmem_inode *region;
+	bool readahead;
 	atomic_t parts_left;
 	unsigned int count;
 	struct item *items;
@@ -81,8 +82,10 @@ static unsigned int last_item(const struct lwcmem_part *part)
 }
 
 /*
- * Are there folios of the tile outside of the batch that somebody is about to
- * ask for? They have been added to the cache, but their part is not here yet.
+ * Will somebody ask for the tile again? Folios that are in the cache but not
+ * filled have a reader whose part is not here yet. And read-ahead that ends in
+ * a folio that two tiles share has decoded the second tile for its first bytes:
+ * the next read-ahead wants the rest.
  */
 static bool more_to_come(const struct lwcmem_part *part)
 {
@@ -96,8 +99,16 @@ static bool more_to_come(const struct lwcmem_part *part)
 	for (; index <= last; index++) {
 		if (index >= batch_first && index <= batch_last)
 			continue;
-		if (lwcmem_folio_pending(mapping, index))
+		switch (lwcmem_folio_state(mapping, index)) {
+		case LWCMEM_FOLIO_PENDING:
 			return true;
+		case LWCMEM_FOLIO_ABSENT:
+			if (batch->readahead)
+				return true;
+			break;
+		case LWCMEM_FOLIO_FILLED:
+			break;
+		}
 	}
 	return false;
 }
@@ -210,13 +221,15 @@ static void free_spares(struct hlist_head *spares)
 		kfree(take_spare(spares));
 }
 
-static struct lwcmem_batch *alloc_batch(struct inode *inode, unsigned int items, gfp_t gfp)
+static struct lwcmem_batch *alloc_batch(struct inode *inode, unsigned int items, bool readahead,
+					gfp_t gfp)
 {
 	struct lwcmem_batch *batch = kmalloc(sizeof(*batch), gfp);
 
 	if (!batch)
 		return NULL;
 	batch->region = lwcmem_inode(inode);
+	batch->readahead = readahead;
 	batch->count = 0;
 	batch->parts = NULL;
 	batch->items = kvmalloc_array(items, sizeof(*batch->items), gfp);
@@ -247,13 +260,13 @@ static void unlock_all(struct lwcmem_batch *batch)
  * Send a batch of at least one folio on its way. Takes over the batch and its
  * folios' locks; without memory the folios are unlocked as they are.
  */
-static int submit(struct lwcmem_batch *batch, bool readahead, gfp_t gfp)
+static int submit(struct lwcmem_batch *batch, gfp_t gfp)
 {
 	struct lwcmem_backing *backing = lwcmem_backing_of(&batch->region->vfs_inode);
 	unsigned int parts = count_parts(batch), i;
 	HLIST_HEAD(spares);
 
-	if (!readahead || parts <= READAHEAD_PARTS_MAX)
+	if (!batch->readahead || parts <= READAHEAD_PARTS_MAX)
 		batch->parts = kvmalloc_array(parts ? parts : 1, sizeof(*batch->parts), gfp);
 	if (!batch->parts || !alloc_spares(&spares, parts, gfp)) {
 		free_spares(&spares);
@@ -266,7 +279,7 @@ static int submit(struct lwcmem_batch *batch, bool readahead, gfp_t gfp)
 	for (i = 0; i < batch->count; i++)
 		item_done(&batch->items[i]);
 	for (i = 0; i < parts; i++)
-		lwcmem_tile_request(backing, &batch->parts[i], take_spare(&spares), readahead);
+		lwcmem_tile_request(backing, &batch->parts[i], take_spare(&spares), batch->readahead);
 	if (atomic_dec_and_test(&batch->parts_left))
 		batch_free(batch);
 	return 0;
@@ -297,12 +310,12 @@ static void readahead(struct readahead_control *rac)
 	struct folio *folio;
 
 	expand_to_tiles(rac);
-	batch = alloc_batch(rac->mapping->host, readahead_count(rac), gfp);
+	batch = alloc_batch(rac->mapping->host, readahead_count(rac), true, gfp);
 	if (!batch)
 		return;		/* the page cache gives up what is left */
 	while ((folio = readahead_folio(rac)))
 		add_item(batch, folio);
-	submit(batch, true, gfp);
+	submit(batch, gfp);
 }
 
 /* The folios from index on, upwards or downwards, that are missing and can be had at once. */
@@ -357,14 +370,14 @@ static int read_folio(struct file *file, struct folio *folio)
 		before = lock_missing(mapping, folio->index, first, -1, siblings);
 		after = lock_missing(mapping, folio->index, last, 1, siblings + before);
 	}
-	batch = alloc_batch(mapping->host, before + after + 1, GFP_KERNEL);
+	batch = alloc_batch(mapping->host, before + after + 1, false, GFP_KERNEL);
 	if (batch) {
 		for (i = before; i; i--)
 			add_item(batch, siblings[i - 1]);
 		add_item(batch, folio);
 		for (i = 0; i < after; i++)
 			add_item(batch, siblings[before + i]);
-		error = submit(batch, false, GFP_KERNEL);
+		error = submit(batch, GFP_KERNEL);
 	} else {
 		for (i = 0; i < before + after; i++)
 			folio_unlock(siblings[i]);

@@ -277,6 +277,8 @@ u32 lwcmem_selftest(u32 mask, u32 broken);
 
 int lwcmem_device_init(void);
 void lwcmem_device_exit(void);
+/* A command is the known one whatever size of its struct the caller was built with. */
+bool lwcmem_is_command(unsigned int command, unsigned int known);
 /* Rules of struct sizes of uapi/lwcmem.h. */
 int lwcmem_copy_in(void *to, u32 known, const void __user *from);
 int lwcmem_copy_out(void __user *to, const void *from, u32 known);

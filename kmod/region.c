@@ -54,7 +54,7 @@ static long region_ioctl(struct file *file, unsigned int command, unsigned long 
 	struct lwcmem_info info;
 	int error;
 
-	if (command != LWCMEM_IOC_INFO)
+	if (!lwcmem_is_command(command, LWCMEM_IOC_INFO))
 		return -ENOTTY;
 	error = lwcmem_copy_in(&info, sizeof(info), user);
 	if (error)

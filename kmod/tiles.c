@@ -15,8 +15,8 @@
  * is late there must find the tile that others had decoded meanwhile; should it
  * never come, the tile is let go.
  */
-#define HOLD_FOR	HZ
-#define HELD_MAX	64
+#define HOLD_FOR	(5 * HZ)
+#define HELD_MAX	16
 
 static struct lwcmem_tile *find_tile(struct lwcmem_backing *backing, u64 index)
 {
@@ -160,17 +160,26 @@ void lwcmem_tile_request(struct lwcmem_backing *backing, struct lwcmem_part *par
 		lwcmem_part_done(part, NULL);
 }
 
+static struct lwcmem_tile *oldest(struct lwcmem_backing *backing, bool held)
+{
+	struct lwcmem_tile *tile;
+
+	tile = list_first_entry_or_null(&backing->idle, struct lwcmem_tile, idle);
+	if (tile)
+		return tile;
+	tile = list_first_entry_or_null(&backing->held, struct lwcmem_tile, idle);
+	if (tile && !held && time_before(jiffies, tile->held_since + HOLD_FOR))
+		return NULL;
+	return tile;
+}
+
 struct lwcmem_buffer *lwcmem_tiles_steal(struct lwcmem_backing *backing, bool held)
 {
 	struct lwcmem_buffer *buffer;
 	struct lwcmem_tile *tile;
 
 	lockdep_assert_held(&backing->lock);
-	tile = list_first_entry_or_null(&backing->held, struct lwcmem_tile, idle);
-	if (tile && !held && time_before(jiffies, tile->held_since + HOLD_FOR))
-		tile = NULL;
-	if (!tile || held)
-		tile = list_first_entry_or_null(&backing->idle, struct lwcmem_tile, idle) ?: tile;
+	tile = oldest(backing, held);
 	if (!tile)
 		return NULL;
 	unrest(tile);

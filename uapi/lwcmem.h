@@ -11,16 +11,30 @@
  * All regions of one container (same inode, same generation) share one page
  * cache. A region holds what it needs of the container: the control and the
  * .lwc descriptor may be closed. Its pages are reclaimable, and charged to the
- * memory cgroup that touches them first.
+ * memory cgroup that touches them first. While a container is being read, and
+ * for ten seconds afterwards, up to max(16, 2 * CPUs) + 16 tiles are in decode
+ * buffers of 1 MiB each, charged to the memory cgroup that attached first;
+ * where the cgroup has no room for them, one buffer does.
+ *
+ * A tile is decoded once for all who wait for it or ask for it shortly
+ * afterwards, on whichever descriptor or mapping. A container that is rewritten
+ * in place while it is attached gives errors, as far as its crcs tell. Closing
+ * the last descriptor or mapping of a container waits for reads of it that are
+ * in flight; waiting for a tile ends with a fatal signal.
  *
  * Errors while reading a region: a tile that fails its crc or does not decode
  * gives EIO (after a short read, if bytes before it were good) or SIGBUS on a
  * mapping, a rate-limited line in the kernel log, and counts in
- * lwcmem_info.tiles_failed. Other tiles still read.
+ * lwcmem_info.tiles_failed, one for each attempt. Other tiles still read.
+ * Damaged tables are found when they are first used: what describes the view at
+ * ATTACH (EBADMSG), the entry of a tile when it is read (EIO). Read errors of
+ * the container itself count as failures, too.
  *
- * Every struct starts with its size in bytes as the caller knows it. A kernel
- * that knows a shorter struct accepts a longer one if the bytes that it does
- * not know are zero, else E2BIG; a longer one treats missing bytes as zero.
+ * Every struct starts with its size in bytes as the caller knows it, at least 8
+ * (else EINVAL); it is not changed. Commands are compared without the size that
+ * is encoded in their numbers. A kernel that knows a shorter struct accepts a
+ * longer one if the bytes that it does not know are zero, else E2BIG; a longer
+ * one treats missing bytes as zero.
  * Reserved and unknown flag bits must be zero, else EINVAL.
  */
 #ifndef _UAPI_LWCMEM_H
@@ -40,10 +54,10 @@ struct lwcmem_query {
 	__u32 size;		/* in: sizeof(struct) */
 	__u32 abi;		/* LWCMEM_ABI */
 	__u64 incompat;		/* LWC_INCOMPAT_ bits that ATTACH accepts */
-	__u32 isa;		/* LWC_ISA_ bits of the decoder in use */
+	__u32 isa;		/* bit of the decoder in use: 1 scalar, 2 bmi2, 4 avx2, 8 avx512 */
 	__u32 tile_max;		/* largest decoded tile, bytes */
 	__u64 backings;		/* alive now */
-	__u64 regions;		/* region descriptors alive now */
+	__u64 regions;		/* open files of regions alive now, reopened ones too */
 	__u64 tiles_decoded;
 	__u64 bytes_decoded;
 	__u64 tiles_failed;
@@ -65,6 +79,7 @@ enum lwcmem_view {
  *   EOPNOTSUPP	the container needs a feature that this module does not know
  *   EISDIR	the file of the index is a directory
  *   ELOOP	fd is itself a region
+ *   EIO, EINTR	reading the container failed, or a fatal signal came
  *   ENOMEM, EMFILE, ENFILE, EFAULT, E2BIG
  */
 struct lwcmem_attach {
@@ -90,7 +105,7 @@ struct lwcmem_info {
 	__u64 generation;
 	__u8 uuid[16];
 	__u32 tile_bytes;	/* most common tile; reads of whole tiles are fastest */
-	__u32 isa;		/* LWC_ISA_ bits of the decoder in use */
+	__u32 isa;		/* as in lwcmem_query */
 	__u64 tiles_decoded;	/* each decode counts, also of the same tile */
 	__u64 bytes_decoded;
 	__u64 bytes_stored_read;

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # tests/kselftest/prepare.sh OUTDIR: the data of the module's tests. Needs build/lwcmem and
-# build/models. For each of odd, story and tiny it makes
+# build/models. For each of odd, story, tiny and aligned it makes
 #   NAME/ NAME.lwc   the model directory and its container
 #   NAME.arena       the expected bytes of the ARENA view, sparse
 #   NAME.files       the FILES table: index kind size name
@@ -22,17 +22,20 @@ model() { # model NAME: NAME/ is there, make everything else of it
 story=$models/stories15M-bf16
 [ -d $story ] || story=$models/random-aligned-bf16
 tiny=$models/random-odd-bf16
-for needed in $story $tiny; do
+aligned=$models/random-aligned-bf16
+for needed in $story $tiny $aligned; do
 	[ -d $needed ] || { echo "$0: $needed is missing: run tests/models/fetch.sh build" >&2; exit 1; }
 done
 mkdir -p "$out"
-rm -rf "$out"/{odd,story,tiny,hostile,flips}
+rm -rf "$out"/{odd,story,tiny,aligned,hostile,flips}
 python3 tests/cli/make_model.py "$out/odd"
 cp -rL $story "$out/story"
 cp -rL $tiny "$out/tiny"
+cp -rL $aligned "$out/aligned"
 model odd
 model story
 model tiny
+model aligned
 python3 $here/expected.py corrupt "$out/story.lwc" "$out/story-bad.lwc" "$out/story-bad.info"
 # of the smallest model, because there are many of them and the guest is slow
 python3 tests/cli/hostile_container.py "$out/tiny.lwc" "$out/hostile"
