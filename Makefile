@@ -49,6 +49,8 @@ unit-programs: $(UNIT) $(B)/tests/reference
 
 # The kernel module, beside the root Kbuild.
 modules:
+	@[ -d $(KDIR) ] || { echo "$(KDIR): not there; install the headers of your kernel (Debian:" \
+		"linux-headers-amd64), or give KDIR=, a kernel's build directory"; exit 1; }
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
 # Programs that test it in a guest (tests/vm): one a file, lib*.c goes into all of them.
 KSELFTEST_LIB := $(wildcard tests/kselftest/lib*.c)
