@@ -88,7 +88,7 @@ done
 tool=build-asan/lwcmem
 for file in tests/structure/*.sh tests/golden/*.sh tests/cli/*.sh; do
 	[ -e "$file" ] || continue
-	case $file in */engine*.sh) tool=build/lwcmem ;; *) tool=build-asan/lwcmem ;; esac
+	case $file in */engine*.sh | */real*.sh) tool=build/lwcmem ;; *) tool=build-asan/lwcmem ;; esac
 	script "$file"
 done
 if [ "$suite" = all ]; then
