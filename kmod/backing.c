@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The .lwc behind a region: its superblock, its metadata, its stored bytes. */
+#include <linux/cred.h>
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/memcontrol.h>
@@ -22,12 +23,10 @@ static int lwcmem_errno(enum lwc_error error)
 	}
 }
 
-int lwcmem_read_stored(struct lwcmem_backing *backing, void *data, size_t len, u64 offset)
+static int read_exactly(struct file *file, void *data, size_t len, loff_t pos)
 {
-	loff_t pos = offset;
-
 	while (len) {
-		ssize_t got = kernel_read(backing->file, data, len, &pos);
+		ssize_t got = kernel_read(file, data, len, &pos);
 
 		if (got <= 0)
 			return got ? got : -EIO;
@@ -35,6 +34,16 @@ int lwcmem_read_stored(struct lwcmem_backing *backing, void *data, size_t len, u
 		len -= got;
 	}
 	return 0;
+}
+
+/* As who opened the container: a worker's own credentials may mean nothing to its filesystem. */
+int lwcmem_read_stored(struct lwcmem_backing *backing, void *data, size_t len, u64 offset)
+{
+	const struct cred *old = override_creds(backing->file->f_cred);
+	int error = read_exactly(backing->file, data, len, offset);
+
+	revert_creds(old);
+	return error;
 }
 
 /* A file in which one slot is sound is sound: the other one may be what a crash left. */
@@ -150,8 +159,11 @@ int lwcmem_backing_start(struct lwcmem_backing *backing, struct super_block *sb)
 
 	if (error)
 		return error;
-	backing->workers = alloc_workqueue("lwcmem", WQ_UNBOUND, lwcmem_buffers_max());
-	if (!backing->workers)
+	backing->servers = alloc_workqueue("lwcmem-serve", WQ_UNBOUND, 0);
+	if (!backing->servers)
+		return -ENOMEM;
+	backing->decoders = alloc_workqueue("lwcmem-decode", WQ_UNBOUND, lwcmem_buffers_max());
+	if (!backing->decoders)
 		return -ENOMEM;
 	atomic64_inc(&lwcmem_backings);
 	return meta_init(backing, sb);
@@ -159,7 +171,7 @@ int lwcmem_backing_start(struct lwcmem_backing *backing, struct super_block *sb)
 
 void lwcmem_backing_stop(struct lwcmem_backing *backing)
 {
-	if (backing->workers)
+	if (backing->decoders)
 		lwcmem_tiles_drain(backing);
 	iput(backing->meta);
 	backing->meta = NULL;
@@ -169,10 +181,12 @@ void lwcmem_backing_free(struct lwcmem_backing *backing)
 {
 	if (!backing)
 		return;
-	if (backing->workers) {
-		destroy_workqueue(backing->workers);
+	if (backing->decoders) {
+		destroy_workqueue(backing->decoders);
 		atomic64_dec(&lwcmem_backings);
 	}
+	if (backing->servers)
+		destroy_workqueue(backing->servers);
 	lwcmem_buffers_free(backing);
 	mem_cgroup_put(backing->memcg);
 	fput(backing->file);

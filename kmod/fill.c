@@ -14,8 +14,9 @@
 #include "lwcmem.h"
 
 /*
- * A hostile container can have tiles of one byte: read-ahead leaves batches of
- * more parts than any model gives to read_folio, which takes a folio at a time.
+ * Read-ahead gives up where this many parts of a backing wait, and leaves it to
+ * read_folio, which somebody waits for: a hostile container can have tiles of
+ * one byte, and a container on a slow filesystem can be read ahead for ever.
  */
 #define READAHEAD_PARTS_MAX	8192
 
@@ -30,6 +31,8 @@ struct lwcmem_batch {
 	struct lwcmem_inode *region;
 	bool readahead;
 	atomic_t parts_left;
+	pgoff_t first;		/* page numbers, good also when the folios are gone */
+	pgoff_t last;
 	unsigned int count;
 	struct item *items;
 	struct lwcmem_part *parts;
@@ -63,6 +66,8 @@ static void fill_item(struct item *item, const struct lwcmem_span *span, const u
 	u64 from = max(pos, span->start), to = min(item_end(item), span->start + span->length);
 	void *address = folio_address(item->folio) + (from - pos);
 
+	if (from >= to)
+		return;
 	if (data)
 		memcpy(address, data + span->skip + (from - span->start), to - from);
 	else
@@ -93,11 +98,9 @@ static bool more_to_come(const struct lwcmem_part *part)
 	struct address_space *mapping = batch->region->vfs_inode.i_mapping;
 	pgoff_t index = part->span.start >> PAGE_SHIFT;
 	pgoff_t last = (part->span.start + part->span.length - 1) >> PAGE_SHIFT;
-	pgoff_t batch_first = batch->items[0].folio->index;
-	pgoff_t batch_last = (item_end(&batch->items[batch->count - 1]) - 1) >> PAGE_SHIFT;
 
 	for (; index <= last; index++) {
-		if (index >= batch_first && index <= batch_last)
+		if (index >= batch->first && index <= batch->last)
 			continue;
 		switch (lwcmem_folio_state(mapping, index)) {
 		case LWCMEM_FOLIO_PENDING:
@@ -126,6 +129,7 @@ bool lwcmem_part_done(struct lwcmem_part *part, const u8 *data)
 			WRITE_ONCE(batch->items[i].failed, true);
 	}
 	more = more_to_come(part);
+	atomic_dec(&lwcmem_backing_of(&batch->region->vfs_inode)->parts);
 	/* folios, and with them the inode, may be gone from here on */
 	for (i = first; i <= last; i++)
 		item_done(&batch->items[i]);
@@ -243,6 +247,9 @@ static void add_item(struct lwcmem_batch *batch, struct folio *folio)
 {
 	struct item *item = &batch->items[batch->count++];
 
+	if (item == batch->items)
+		batch->first = folio->index;
+	batch->last = folio->index + folio_nr_pages(folio) - 1;
 	item->folio = folio;
 	item->failed = false;
 	atomic_set(&item->missing, 1);
@@ -266,7 +273,7 @@ static int submit(struct lwcmem_batch *batch, gfp_t gfp)
 	unsigned int parts = count_parts(batch), i;
 	HLIST_HEAD(spares);
 
-	if (!batch->readahead || parts <= READAHEAD_PARTS_MAX)
+	if (!batch->readahead || atomic_read(&backing->parts) + parts <= READAHEAD_PARTS_MAX)
 		batch->parts = kvmalloc_array(parts ? parts : 1, sizeof(*batch->parts), gfp);
 	if (!batch->parts || !alloc_spares(&spares, parts, gfp)) {
 		free_spares(&spares);
@@ -276,10 +283,13 @@ static int submit(struct lwcmem_batch *batch, gfp_t gfp)
 	}
 	cut(batch);
 	atomic_set(&batch->parts_left, parts + 1);
+	atomic_add(parts, &backing->parts);
 	for (i = 0; i < batch->count; i++)
 		item_done(&batch->items[i]);
-	for (i = 0; i < parts; i++)
+	for (i = 0; i < parts; i++) {
 		lwcmem_tile_request(backing, &batch->parts[i], take_spare(&spares), batch->readahead);
+		cond_resched();
+	}
 	if (atomic_dec_and_test(&batch->parts_left))
 		batch_free(batch);
 	return 0;
@@ -305,7 +315,7 @@ static void expand_to_tiles(struct readahead_control *rac)
 
 static void readahead(struct readahead_control *rac)
 {
-	gfp_t gfp = GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN;
+	gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_NORETRY | __GFP_NOWARN;
 	struct lwcmem_batch *batch;
 	struct folio *folio;
 
@@ -370,14 +380,14 @@ static int read_folio(struct file *file, struct folio *folio)
 		before = lock_missing(mapping, folio->index, first, -1, siblings);
 		after = lock_missing(mapping, folio->index, last, 1, siblings + before);
 	}
-	batch = alloc_batch(mapping->host, before + after + 1, false, GFP_KERNEL);
+	batch = alloc_batch(mapping->host, before + after + 1, false, GFP_KERNEL_ACCOUNT);
 	if (batch) {
 		for (i = before; i; i--)
 			add_item(batch, siblings[i - 1]);
 		add_item(batch, folio);
 		for (i = 0; i < after; i++)
 			add_item(batch, siblings[before + i]);
-		error = submit(batch, GFP_KERNEL);
+		error = submit(batch, GFP_KERNEL_ACCOUNT);
 	} else {
 		for (i = 0; i < before + after; i++)
 			folio_unlock(siblings[i]);

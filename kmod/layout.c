@@ -68,6 +68,7 @@ static int load_arena(struct lwcmem_backing *backing, struct lwcmem_layout *layo
 	for (i = 0; !error && i < objects; i++) {
 		u64 start, size;
 
+		cond_resched();
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		error = lwcmem_get_object(backing, i, &object);
@@ -100,6 +101,7 @@ static int load_extents(struct lwcmem_backing *backing, const struct lwc_file *f
 	for (i = 0; !error && i < count; i++) {
 		u64 length, offset, size;
 
+		cond_resched();
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		error = lwcmem_get_extent(backing, first + i, &extent);

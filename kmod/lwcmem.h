@@ -55,7 +55,7 @@ void lwcmem_show_fdinfo(struct seq_file *m, struct file *file);
 
 /* --- backing.c --- */
 
-#define LWCMEM_TILES_BITS	6
+#define LWCMEM_TILES_BITS	10
 
 /*
  * One .lwc at one generation. Lives as long as its superblock; everything but
@@ -66,7 +66,9 @@ struct lwcmem_backing {
 	struct lwc_superblock sb;	/* private copy, checked */
 	struct inode *meta;		/* page cache of the checked metadata blocks */
 	struct mem_cgroup *memcg;	/* of who attached first: pays for buffers */
-	struct workqueue_struct *workers;
+	struct workqueue_struct *decoders;	/* of tiles without a buffer: they may wait for one */
+	struct workqueue_struct *servers;	/* of decoded tiles: they never wait, so buffers return */
+	atomic_t parts;			/* that wait for tiles */
 	struct lwcmem_stats stats;
 
 	spinlock_t lock;

@@ -89,7 +89,9 @@ void lwcmem_show_fdinfo(struct seq_file *m, struct file *file)
 	seq_printf(m, "lwcmem-view:\t%s\n", info.view == LWCMEM_VIEW_ARENA ? "arena" : "file");
 	if (info.view == LWCMEM_VIEW_FILE)
 		seq_printf(m, "lwcmem-file:\t%llu\n", info.file);
-	seq_printf(m, "lwcmem-container:\t%pD4\n", lwcmem_backing_of(file_inode(file))->file);
+	seq_puts(m, "lwcmem-container:\t");
+	seq_file_path(m, lwcmem_backing_of(file_inode(file))->file, "\n\\");
+	seq_putc(m, '\n');
 	seq_printf(m, "lwcmem-uuid:\t%pU\n", info.uuid);
 	seq_printf(m, "lwcmem-generation:\t%llu\n", info.generation);
 	seq_printf(m, "lwcmem-isa:\t%s\n", lwcmem_impl->name);

@@ -151,9 +151,12 @@ void lwcmem_tile_request(struct lwcmem_backing *backing, struct lwcmem_part *par
 			unrest(tile);
 		tile->state = LWCMEM_TILE_BUSY;
 	}
-	/* under the lock: a tile that rests may be stolen, a queued one may not */
+	/*
+	 * Under the lock: a tile that rests may be stolen, a queued one may not.
+	 * One with a buffer must not queue behind those that wait for buffers.
+	 */
 	if (queue)
-		queue_work(backing->workers, &tile->work);
+		queue_work(tile->buffer ? backing->servers : backing->decoders, &tile->work);
 	spin_unlock(&backing->lock);
 	kfree(spare);
 	if (refused)
@@ -193,7 +196,8 @@ void lwcmem_tiles_drain(struct lwcmem_backing *backing)
 {
 	struct lwcmem_buffer *buffer;
 
-	drain_workqueue(backing->workers);
+	drain_workqueue(backing->decoders);
+	drain_workqueue(backing->servers);
 	cancel_delayed_work_sync(&backing->trim);
 	spin_lock(&backing->lock);
 	while ((buffer = lwcmem_tiles_steal(backing, true)))

@@ -357,6 +357,34 @@ static void race_file(void)
     race(LWCMEM_VIEW_FILE);
 }
 
+/*
+ * As many decoded tiles as the module keeps are asked for again right behind as
+ * many new ones: the new ones must not wait for buffers of tiles that queue
+ * behind them.
+ */
+static void decoded_behind_new(void)
+{
+    struct view view = open_arena("story");
+    uint64_t tile = region_info(view.fd).tile_bytes;
+    uint64_t kept = 2 * (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
+
+    if (kept < 16)
+        kept = 16;
+    CHECK(view.size >= 3 * kept * tile, "the model is too small");
+    for (int round = 0; round < 10; round++) {
+        make_cold(&view);
+        CHECK(!posix_fadvise(view.fd, 0, 0, POSIX_FADV_RANDOM), "fadvise");
+        for (uint64_t i = 2 * kept; i < 3 * kept; i++)
+            check_range(&view, i * tile, PAGE);
+        make_cold(&view);
+        for (uint64_t i = kept; i < 3 * kept; i += kept / 2)
+            CHECK(!posix_fadvise(view.fd, (off_t)(i * tile), (off_t)(kept / 2 * tile),
+                                 POSIX_FADV_WILLNEED),
+                  "fadvise");
+        check_pread(&view, kept * tile, 3 * kept * tile, tile);
+    }
+}
+
 static const struct test_case cases[] = {
     {"one cold reader decodes each tile once", single_reader, 0},
     {"eight threads decode each tile once", once_threads, 100},
@@ -369,6 +397,7 @@ static const struct test_case cases[] = {
     {"eight random readers of mappings, FILE", random_mapped_file, 100},
     {"readers race with reclaim, ARENA", race_arena, 100},
     {"readers race with reclaim, FILE", race_file, 100},
+    {"decoded tiles that are asked for behind new ones", decoded_behind_new, 60},
 };
 
 int main(void)
