@@ -5,6 +5,7 @@
  * part. Nothing here waits: io_uring and RWF_NOWAIT come this way.
  */
 #include <linux/mm.h>
+#include <linux/mount.h>
 #include <linux/overflow.h>
 #include <linux/pagemap.h>
 #include <linux/sched/mm.h>
@@ -29,6 +30,7 @@ struct item {
 /* Locked folios that follow each other without a gap. */
 struct lwcmem_batch {
 	struct lwcmem_inode *region;
+	struct vfsmount *mount;	/* keeps the superblock, so that closing need not wait; or NULL */
 	bool readahead;
 	atomic_t parts_left;
 	pgoff_t first;		/* page numbers, good also when the folios are gone */
@@ -54,6 +56,8 @@ static void item_done(struct item *item)
 
 static void batch_free(struct lwcmem_batch *batch)
 {
+	/* if it is the last one, a worker leaves the unmounting to the system */
+	mntput(batch->mount);
 	kvfree(batch->items);
 	kvfree(batch->parts);
 	kfree(batch);
@@ -225,22 +229,26 @@ static void free_spares(struct hlist_head *spares)
 		kfree(take_spare(spares));
 }
 
-static struct lwcmem_batch *alloc_batch(struct inode *inode, unsigned int items, bool readahead,
-					gfp_t gfp)
+/* file: that asks, or NULL */
+static struct lwcmem_batch *alloc_batch(struct file *file, struct inode *inode,
+					unsigned int items, bool readahead, gfp_t gfp)
 {
 	struct lwcmem_batch *batch = kmalloc(sizeof(*batch), gfp);
 
 	if (!batch)
 		return NULL;
 	batch->region = lwcmem_inode(inode);
+	batch->mount = NULL;
 	batch->readahead = readahead;
 	batch->count = 0;
 	batch->parts = NULL;
 	batch->items = kvmalloc_array(items, sizeof(*batch->items), gfp);
-	if (batch->items)
-		return batch;
-	kfree(batch);
-	return NULL;
+	if (!batch->items) {
+		kfree(batch);
+		return NULL;
+	}
+	batch->mount = file ? mntget(file->f_path.mnt) : NULL;
+	return batch;
 }
 
 static void add_item(struct lwcmem_batch *batch, struct folio *folio)
@@ -320,7 +328,7 @@ static void readahead(struct readahead_control *rac)
 	struct folio *folio;
 
 	expand_to_tiles(rac);
-	batch = alloc_batch(rac->mapping->host, readahead_count(rac), true, gfp);
+	batch = alloc_batch(rac->file, rac->mapping->host, readahead_count(rac), true, gfp);
 	if (!batch)
 		return;		/* the page cache gives up what is left */
 	while ((folio = readahead_folio(rac)))
@@ -380,7 +388,7 @@ static int read_folio(struct file *file, struct folio *folio)
 		before = lock_missing(mapping, folio->index, first, -1, siblings);
 		after = lock_missing(mapping, folio->index, last, 1, siblings + before);
 	}
-	batch = alloc_batch(mapping->host, before + after + 1, false, GFP_KERNEL_ACCOUNT);
+	batch = alloc_batch(file, mapping->host, before + after + 1, false, GFP_KERNEL_ACCOUNT);
 	if (batch) {
 		for (i = before; i; i--)
 			add_item(batch, siblings[i - 1]);

@@ -18,9 +18,9 @@
  *
  * A tile is decoded once for all who wait for it or ask for it shortly
  * afterwards, on whichever descriptor or mapping. A container that is rewritten
- * in place while it is attached gives errors, as far as its crcs tell. Closing
- * the last descriptor or mapping of a container waits for reads of it that are
- * in flight; waiting for a tile ends with a fatal signal.
+ * in place while it is attached gives errors, as far as its crcs tell. Waiting
+ * for a tile ends with a fatal signal. Closing never waits: reads in flight keep
+ * the container, and the module, in use until they end.
  *
  * Errors while reading a region: a tile that fails its crc or does not decode
  * gives EIO (after a short read, if bytes before it were good) or SIGBUS on a
@@ -78,7 +78,7 @@ enum lwcmem_view {
  *   EBADMSG	not an .lwc container, or its superblock or tables are damaged
  *   EOPNOTSUPP	the container needs a feature that this module does not know
  *   EISDIR	the file of the index is a directory
- *   ELOOP	fd is itself a region
+ *   ELOOP	fd is itself a region, or lies on too many stacked filesystems
  *   EIO, EINTR	reading the container failed, or a fatal signal came
  *   ENOMEM, EMFILE, ENFILE, EFAULT, E2BIG
  */

@@ -465,6 +465,37 @@ static void attach_is_lazy(void)
     test_comment("attach made %d reads", throttle_all_requests(throttle));
 }
 
+static void close_while_held(void *hold)
+{
+    struct view region = view;
+
+    region.fd = attach_path(throttle_path(), LWCMEM_VIEW_ARENA, 0);
+    CHECK(!posix_fadvise(region.fd, (off_t)a.start, (off_t)a.length, POSIX_FADV_WILLNEED),
+          "fadvise");
+    throttle_wait(throttle, *(int *)hold, 1, PATIENCE);
+    CHECK_OK(close(region.fd));
+    /* of all filesystems: none may be locked by the closing */
+    sync();
+    region.fd = attach_path(throttle_path(), LWCMEM_VIEW_ARENA, 0);
+    check_range(&region, b.start, b.length);
+}
+
+static void closing(void)
+{
+    int control = open_control(), hold;
+    struct lwcmem_query base = query(control);
+    pid_t child;
+
+    start();
+    close(view.fd);
+    hold = hold_tile(&a);
+    child = start_child(close_while_held, &hold);
+    join_child(child, "who closes");
+    CHECK(throttle_waiting(throttle, hold) == 1, "the backing's read did not wait");
+    throttle_release(throttle, hold);
+    CHECK(counts_become(control, base.backings, base.regions, PATIENCE), "the region stays");
+}
+
 static const struct test_case cases[] = {
     {"the throttled filesystem", rig, 90},
     {"a cold RWF_NOWAIT read gives EAGAIN", nowait, 90},
@@ -482,6 +513,7 @@ static const struct test_case cases[] = {
     {"the backing fails and recovers, mapped", backing_fails_mapped, 100},
     {"the backing ends early and recovers", backing_ends, 100},
     {"the backing of the tables fails and recovers", tables_fail, 100},
+    {"closing waits for nothing", closing, 100},
     {"attach fails with the backing", attach_fails, 100},
     {"attach reads no tile", attach_is_lazy, 90},
 };
