@@ -134,4 +134,5 @@ def main(arguments):
             write(directory, name, lie)
 
 
-main(sys.argv[1:])
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -6,7 +6,7 @@
 #   NAME.arena       the expected bytes of the ARENA view, sparse
 #   NAME.files       the FILES table: index kind size name
 # and story-bad.lwc with story-bad.info (one damaged tile), and of tiny hostile/*.lwc (lies with
-# right crcs) and flips/*.lwc (seeded truncations and bit flips).
+# right crcs) and flips/*.lwc (seeded truncations and bit flips). specks.lwc has 65536 tiles of one byte.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 [ $# = 1 ] || { echo "usage: $0 OUTDIR" >&2; exit 2; }
@@ -37,6 +37,7 @@ model story
 model tiny
 model aligned
 python3 $here/expected.py corrupt "$out/story.lwc" "$out/story-bad.lwc" "$out/story-bad.info"
+python3 $here/specks.py "$out/specks.lwc"
 # of the smallest model, because there are many of them and the guest is slow
 python3 tests/cli/hostile_container.py "$out/tiny.lwc" "$out/hostile"
 python3 tests/cli/hostile_container.py --loop "$out/tiny.lwc" "$out/flips" 80

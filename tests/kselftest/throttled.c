@@ -496,6 +496,42 @@ static void closing(void)
     CHECK(counts_become(control, base.backings, base.regions, PATIENCE), "the region stays");
 }
 
+static long slab_kib(void)
+{
+    FILE *file = fopen("/proc/meminfo", "re");
+    char line[128];
+    long kib = -1;
+
+    CHECK(file, "no /proc/meminfo");
+    while (kib < 0 && fgets(line, sizeof(line), file))
+        if (sscanf(line, "Slab: %ld", &kib) != 1)
+            kib = -1;
+    fclose(file);
+    return kib;
+}
+
+/* 65536 tiles would wait for a backing that does not answer, with some hundred bytes each. */
+static void bounded(void)
+{
+    enum { SIZE = 65536, STEP = 8192, BOUND_KIB = 8192 };
+    long before, grown;
+    int region, hold;
+    char byte;
+
+    throttle = throttle_start(data_path("specks.lwc"));
+    region = attach_path(throttle_path(), LWCMEM_VIEW_ARENA, 0);
+    hold = throttle_hold(throttle, LWC_DATA_START, LWC_DATA_START + 1);
+    before = slab_kib();
+    for (int at = 0; at < SIZE; at += STEP)
+        CHECK(!posix_fadvise(region, at, STEP, POSIX_FADV_WILLNEED), "fadvise");
+    throttle_wait(throttle, hold, 1, PATIENCE);
+    grown = slab_kib() - before;
+    test_comment("%ld KiB of slab", grown);
+    CHECK(grown < BOUND_KIB, "%ld KiB of slab wait", grown);
+    throttle_release(throttle, hold);
+    CHECK(pread(region, &byte, 1, SIZE - 1) == 1 && byte == 0x5a, "another byte");
+}
+
 static const struct test_case cases[] = {
     {"the throttled filesystem", rig, 90},
     {"a cold RWF_NOWAIT read gives EAGAIN", nowait, 90},
@@ -514,6 +550,7 @@ static const struct test_case cases[] = {
     {"the backing ends early and recovers", backing_ends, 100},
     {"the backing of the tables fails and recovers", tables_fail, 100},
     {"closing waits for nothing", closing, 100},
+    {"what waits for a slow backing is bounded", bounded, 100},
     {"attach fails with the backing", attach_fails, 100},
     {"attach reads no tile", attach_is_lazy, 90},
 };
