@@ -48,7 +48,7 @@ static struct lwcmem_buffer *alloc_buffer(struct lwcmem_backing *backing)
 		return NULL;
 	buffer->decoded = alloc_charged(backing, LWC_TILE_MAX);
 	buffer->stored = alloc_charged(backing, LWC_TILE_MAX);
-	buffer->scratch.tile = alloc_charged(backing, LWC_TILE_MAX);
+	buffer->scratch.tile = alloc_charged(backing, LWC_SCRATCH_TILE);
 	buffer->scratch.zstd_len = lwc_zstd_workspace();
 	buffer->scratch.zstd = alloc_charged(backing, buffer->scratch.zstd_len);
 	if (buffer->decoded && buffer->stored && buffer->scratch.tile && buffer->scratch.zstd)

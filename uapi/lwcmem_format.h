@@ -47,14 +47,15 @@
 #define LWC_PAYLOAD_ALIGN	64
 
 /* Incompatible features: a reader that does not know a bit refuses the file. */
-#define LWC_INCOMPAT_LEVELS_4	 (1ull << 0)	/* structure (4), packed nibbles */
-#define LWC_INCOMPAT_LEVELS_223	 (1ull << 1)	/* structure (2,2,3) */
-#define LWC_INCOMPAT_PLANES	 (1ull << 2)
-#define LWC_INCOMPAT_ZSTD	 (1ull << 3)
-#define LWC_INCOMPAT_COPY	 (1ull << 4)
-#define LWC_INCOMPAT_KNOWN	 (LWC_INCOMPAT_LEVELS_4 | LWC_INCOMPAT_LEVELS_223 | \
-				  LWC_INCOMPAT_PLANES | LWC_INCOMPAT_ZSTD | \
-				  LWC_INCOMPAT_COPY)
+#define LWC_INCOMPAT_PLANES	 (1ull << 0)
+#define LWC_INCOMPAT_ZSTD	 (1ull << 1)
+#define LWC_INCOMPAT_COPY	 (1ull << 2)
+/* LEVELS in structure s and LEVELS of field f: one bit each */
+#define LWC_INCOMPAT_STRUCTURE(s) (1ull << (16 + (s)))
+#define LWC_INCOMPAT_FIELD(f)	 (1ull << (32 + (f)))
+#define LWC_INCOMPAT_KNOWN	 (LWC_INCOMPAT_PLANES | LWC_INCOMPAT_ZSTD | LWC_INCOMPAT_COPY | \
+				  (LWC_INCOMPAT_STRUCTURE(LWC_STRUCTURES) - LWC_INCOMPAT_STRUCTURE(1)) | \
+				  (LWC_INCOMPAT_FIELD(LWC_FIELDS) - LWC_INCOMPAT_FIELD(1)))
 
 enum lwc_table {
 	LWC_TABLE_FILES,
@@ -184,8 +185,9 @@ enum lwc_codec_id {
 /*
  * chain: outermost first; the stored bytes are input of the last codec. Valid
  * chains: one codec, or PLANES followed by RAW or ZSTD. param: element size of
- * PLANES, structure of LEVELS, else 0. COPY stores nothing: offset, stored
- * and crc are those of the tile it names, which ref repeats for checking.
+ * PLANES, structure of LEVELS, else 0. field: of LEVELS, else 0. COPY stores
+ * nothing: offset, stored and crc are those of the tile it names, which ref
+ * repeats for checking.
  */
 struct lwc_tile {
 	__le64 offset;
@@ -193,7 +195,8 @@ struct lwc_tile {
 	__le32 crc;			/* crc32c of the stored bytes */
 	__u8 chain[LWC_CHAIN_MAX];
 	__u8 param;
-	__u8 reserved[3];
+	__u8 field;
+	__u8 reserved[2];
 	__le64 ref;
 };
 
@@ -203,43 +206,64 @@ struct lwc_dep {
 };
 
 /*
- * LEVELS: level-rank bit planes of bf16. Each weight is rotated left by one
- * bit, so that its high byte is the exponent and its low byte mantissa and
- * sign. Exponents are ranked by frequency in the tile. Weights go in groups
- * of 64; only the tile's last group is ragged, its unused bits are zero.
+ * LEVELS: an entropy code for the few bits of a weight that are worth one, its
+ * symbol: the exponent of a float. The rest is stored as it is.
  *
- * Structure 1, "(4)": the code of a weight is its rank if that is below 15,
- * else 15 (escape). A group is 32 bytes: byte i holds the code of weight i in
- * its low nibble and of weight i + 32 in its high nibble.
+ * Field		symbol			rest, from the top
+ * bf16			8 bits of exponent	sign, kept mantissa bits
+ * f16			5			sign, kept mantissa bits
+ * f32			8			sign, kept mantissa bits
+ * f8 e4m3, e5m2	4, 5			sign, kept mantissa bits
+ * i8			upper 4 bits		lower 4 bits (kept is 4)
  *
- * Structure 2, "(2,2,3)": a group is two u64 planes (bit b of each code).
- * Code 3 continues on level 1, two more bits for each such weight, in order,
- * in stream 0 (bit 0) and stream 1 (bit 1); code 3 there continues on level 2,
- * three bits in streams 2, 3, 4; 7 there escapes. Ranks: 0..2, 3..5, 6..12.
+ * kept: mantissa bits from the top that are stored; those below are zero in
+ * every weight of the tile. With R bits in the rest (kept + 1, or 4 for i8),
+ * R / 8 byte planes hold its upper bits, one byte for each weight, and a
+ * stream of codes of R % 8 bits the others.
  *
- * Layout of the stored bytes:
- *   struct lwc_levels_header
- *   u8 symbols[16]		exponent of each rank, unused ranks zero
- *   level 0			groups * 32 bytes, or groups * 16 bytes
- *   streams			each (bits + 7) / 8 bytes, tail bits zero;
- *				0 and 1 hold bits[0] bits, 2..4 hold bits[1]
- *   escapes			one exponent byte for each escaped weight, in order
- *   low bytes			one for each weight: last, so that a decoder that
- *				checks its positions once a block still reads
- *				inside the input
+ * A stream of w-bit codes: code i is bits i * w .. i * w + w - 1, where bit b
+ * is bit b % 8 of byte b / 8; the bits of the last byte that are left are zero.
+ *
+ * A structure names the widths of the levels. All weights have a code on level
+ * 0. The code of all ones says that the weight goes on to the next level,
+ * where the next code is its own; past the last level its symbol is the next
+ * byte of the escapes. Any other code c of a level stands for symbol number
+ * c + (sum of 2^w - 1 over the levels before).
+ *
+ * Layout of the stored bytes: struct lwc_levels_header; the byte planes, upper
+ * bits first; the stream of each level; the escapes; the stream of the rest.
  */
 enum lwc_structure {
-	LWC_STRUCTURE_4 = 1,
-	LWC_STRUCTURE_223 = 2,
+	LWC_STRUCTURE_4 = 1,		/* (4) */
+	LWC_STRUCTURE_33 = 2,		/* (3,3) */
+	LWC_STRUCTURE_2222 = 3,		/* (2,2,2,2) */
+	LWC_STRUCTURE_211222 = 4,	/* (2,1,1,2,2,2) */
+	LWC_STRUCTURES,
 };
+
+enum lwc_field {
+	LWC_FIELD_BF16 = 1,
+	LWC_FIELD_F16 = 2,
+	LWC_FIELD_F32 = 3,
+	LWC_FIELD_E4M3 = 4,
+	LWC_FIELD_E5M2 = 5,
+	LWC_FIELD_I8 = 6,
+	LWC_FIELDS,
+};
+
+#define LWC_LEVELS_MAX		6
+#define LWC_LEVELS_SYMBOLS	16
+#define LWC_LEVELS_WEIGHTS	(128u * 1024)	/* at most, in a tile */
 
 struct lwc_levels_header {
 	__le32 weights;
-	__le32 escapes;
-	__le32 bits[2];			/* zero for structure (4) */
+	__le32 reached[LWC_LEVELS_MAX];	/* [l]: weights that level l passes on */
+	__u8 kept;
+	__u8 reserved0[3];
+	__u8 symbols[LWC_LEVELS_SYMBOLS]; /* unused ones are zero */
+	__u8 reserved[16];
 };
 
-#define LWC_LEVELS_SYMBOLS	16
 #define LWC_GROUP		64
 
 #ifdef __cplusplus
@@ -255,6 +279,6 @@ LWC_SIZE_ASSERT(struct lwc_extent, 32);
 LWC_SIZE_ASSERT(struct lwc_object, 152);
 LWC_SIZE_ASSERT(struct lwc_tile, 32);
 LWC_SIZE_ASSERT(struct lwc_dep, 48);
-LWC_SIZE_ASSERT(struct lwc_levels_header, 16);
+LWC_SIZE_ASSERT(struct lwc_levels_header, 64);
 
 #endif

@@ -44,33 +44,78 @@ const char *lwc_error_string(enum lwc_error error);
 
 /* LEVELS stored bytes after validation; pointers into the input. */
 struct lwc_levels_view {
-	const u8 *symbols;	/* 16 */
-	const u8 *level0;
-	const u8 *stream[5];	/* one after another: bit positions never pass low */
+	u32 count[LWC_LEVELS_MAX + 1];	/* codes of each level; after the last, escapes */
+	const u8 *codes[LWC_LEVELS_MAX];
 	const u8 *escapes;
-	const u8 *low;		/* weights bytes, the last of the input */
-	u32 weights;
-	u32 escape_count;
-	u32 bits[2];
+	const u8 *plane[3];		/* of the rest */
+	const u8 *stream;		/* of the rest */
+	u8 field;
+	u8 levels;
+	u8 width[LWC_LEVELS_MAX];
+	u8 first[LWC_LEVELS_MAX];	/* number of a level's first symbol */
+	u8 symbols[2 * LWC_LEVELS_SYMBOLS]; /* as the decoders take them; zeroes behind */
+	u8 kept;
+	u8 planes;
+	u8 stream_width;
 };
+
+struct lwc_levels_shape {
+	u8 levels;
+	u8 width[LWC_LEVELS_MAX];
+};
+
+/* Levels of an enum lwc_structure; NULL for an unknown one. */
+const struct lwc_levels_shape *lwc_levels_shape(u8 structure);
+
+/* "(2,2,2,2)" and so on; "?" for an unknown one. Static storage. */
+const char *lwc_structure_name(u8 structure);
 
 /*
  * Check header and geometry of a LEVELS input and set up the view.
  * weights: what the tile must hold.
  */
-enum lwc_error lwc_levels_open(struct lwc_levels_view *view, u8 structure,
+enum lwc_error lwc_levels_open(struct lwc_levels_view *view, u8 structure, u8 field,
 			       const u8 *src, size_t src_len, u32 weights);
+
+/* Bytes of an element of an enum lwc_field, 0 for an unknown one. */
+u32 lwc_field_size(u8 field);
+
+struct levels_parts;
 
 struct lwc_impl {
 	const char *name;
 	u32 isa;		/* its LWC_ISA_ bit, implies the lower ones */
 	bool uses_fpu;		/* kernel: wrap calls in an FPU section */
-	/* dst: view->weights bf16 values */
-	enum lwc_error (*levels_4)(const struct lwc_levels_view *view, u8 *dst);
-	enum lwc_error (*levels_223)(const struct lwc_levels_view *view, u8 *dst);
+	/*
+	 * One level: count codes of width bits to symbols in out; those of all
+	 * ones take the symbols at next in order. Returns how many those are.
+	 * codes: whole groups of 64 are read and eight bytes before the first,
+	 * codes beyond count are zero.
+	 * symbols: 16 can be read. out: whole groups are written. next: 64
+	 * bytes more than are taken can be read.
+	 */
+	u32 (*level)(const u8 *codes, u32 width, const u8 *symbols, u32 count, const u8 *next,
+		     u8 *out);
+	/* count codes of width bits to bytes; codes and out as for level */
+	void (*unpack)(const u8 *codes, u32 width, u32 count, u8 *out);
+	/* count symbols, rotated where levels_turned, and the rest to elements of the field */
+	void (*join)(u8 field, const u8 *symbols, const struct levels_parts *parts, u32 count,
+		     u8 *dst);
 	/* interleave element bytes: plane b of count bytes at src + b * count */
 	void (*planes)(const u8 *src, u8 *dst, size_t count, u32 element);
 };
+
+/*
+ * The symbols of all weights that level 0 passes on, decoded to scratch:
+ * LWC_SCRATCH_TILE bytes, of which the first half is free again afterwards.
+ * *next: view->count[1] symbols and 128 readable bytes more.
+ */
+enum lwc_error lwc_levels_next(const struct lwc_impl *impl, const struct lwc_levels_view *view,
+			       u8 *scratch, const u8 **next);
+
+/* dst: view->count[0] elements of the field. scratch: as for lwc_levels_next. */
+enum lwc_error lwc_levels_decode(const struct lwc_impl *impl, const struct lwc_levels_view *view,
+				 u8 *dst, u8 *scratch);
 
 /* All implementations, slowest first; lwc_impl_count entries. */
 extern const struct lwc_impl *const lwc_impls[];
@@ -79,9 +124,11 @@ extern const unsigned int lwc_impl_count;
 /* Fastest implementation whose ISA is in mask (mask: bits that the CPU has). */
 const struct lwc_impl *lwc_impl_select(u32 mask);
 
+#define LWC_SCRATCH_TILE	(LWC_TILE_MAX + 256)
+
 /* Scratch of a decode: the caller's, 64-byte aligned, one user at a time. */
 struct lwc_scratch {
-	u8 *tile;		/* LWC_TILE_MAX bytes */
+	u8 *tile;		/* LWC_SCRATCH_TILE bytes */
 	void *zstd;		/* lwc_zstd_workspace() bytes */
 	size_t zstd_len;
 };

@@ -1,150 +1,250 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-3-Clause
-/* LEVELS: checking the stored bytes, and the decoder for any CPU. */
+/* LEVELS: checking the stored bytes, and the order of the decoding. */
 #include "levels.h"
 
-static bool tail_clear(const u8 *stream, u32 bits)
+const struct levels_field levels_fields[LWC_FIELDS] = {
+	[LWC_FIELD_BF16] = { 8, 7, 2 },
+	[LWC_FIELD_F16] = { 5, 10, 2 },
+	[LWC_FIELD_F32] = { 8, 23, 4 },
+	[LWC_FIELD_E4M3] = { 4, 3, 1 },
+	[LWC_FIELD_E5M2] = { 5, 2, 1 },
+	[LWC_FIELD_I8] = { 4, 4, 1 },
+};
+
+const struct lwc_levels_shape *lwc_levels_shape(u8 structure)
 {
+	static const struct lwc_levels_shape shapes[LWC_STRUCTURES] = {
+		[LWC_STRUCTURE_4] = { 1, { 4 } },
+		[LWC_STRUCTURE_33] = { 2, { 3, 3 } },
+		[LWC_STRUCTURE_2222] = { 4, { 2, 2, 2, 2 } },
+		[LWC_STRUCTURE_211222] = { 6, { 2, 1, 1, 2, 2, 2 } },
+	};
+
+	return structure && structure < LWC_STRUCTURES ? &shapes[structure] : NULL;
+}
+
+const char *lwc_structure_name(u8 structure)
+{
+	static const char *const names[LWC_STRUCTURES] = {
+		[LWC_STRUCTURE_4] = "(4)",
+		[LWC_STRUCTURE_33] = "(3,3)",
+		[LWC_STRUCTURE_2222] = "(2,2,2,2)",
+		[LWC_STRUCTURE_211222] = "(2,1,1,2,2,2)",
+	};
+
+	return structure && structure < LWC_STRUCTURES ? names[structure] : "?";
+}
+
+u32 lwc_field_size(u8 field)
+{
+	return field < LWC_FIELDS ? levels_fields[field].element : 0;
+}
+
+static size_t stream_bytes(u32 count, u32 width)
+{
+	return ((size_t)count * width + 7) / 8;
+}
+
+/* The header's numbers, each fetched once. */
+static enum lwc_error open_header(struct lwc_levels_view *view, const u8 *src, u32 weights)
+{
+	const struct lwc_levels_header *header = (const struct lwc_levels_header *)src;
+	const struct levels_field *field = &levels_fields[view->field];
+	u32 level, used = 0, i;
+	u8 nonzero = 0;
+
+	if (lwc_le32(&header->weights) != weights || weights > LWC_LEVELS_WEIGHTS)
+		return LWC_ERR_GEOMETRY;
+	view->count[0] = weights;
+	for (level = 0; level < LWC_LEVELS_MAX; level++) {
+		u32 reached = lwc_le32(&header->reached[level]);
+
+		if (reached > (level < view->levels ? view->count[level] : 0))
+			return LWC_ERR_GEOMETRY;
+		view->count[level + 1] = reached;
+	}
+	view->kept = header->kept;
+	if (view->kept > field->mantissa || (view->field == LWC_FIELD_I8 && view->kept != 4))
+		return LWC_ERR_GEOMETRY;
+	for (level = 0; level < view->levels; level++) {
+		view->first[level] = (u8)used;
+		used += (1u << view->width[level]) - 1;
+	}
+	memset(view->symbols, 0, sizeof(view->symbols));
+	memcpy(view->symbols, header->symbols, LWC_LEVELS_SYMBOLS);
+	for (i = 0; i < LWC_LEVELS_SYMBOLS; i++)
+		nonzero |= i < used ? view->symbols[i] >> field->symbol : view->symbols[i];
+	for (i = 0; i < sizeof(header->reserved0); i++)
+		nonzero |= header->reserved0[i];
+	for (i = 0; i < sizeof(header->reserved); i++)
+		nonzero |= header->reserved[i];
+	if (levels_turned(view->field, view->kept))
+		for (i = 0; i < LWC_LEVELS_SYMBOLS; i++)
+			view->symbols[i] = levels_turn(view->symbols[i]);
+	return nonzero ? LWC_ERR_PADDING : LWC_OK;
+}
+
+/* Take the next len bytes of the input; *need goes on past its end, for the check. */
+static const u8 *section(const u8 *src, size_t *need, size_t len)
+{
+	const u8 *at = src + *need;
+
+	*need += len;
+	return at;
+}
+
+static bool tail_clear(const u8 *stream, u32 count, u32 width)
+{
+	size_t bits = (size_t)count * width;
+
 	return !(bits & 7) || !(stream[bits >> 3] >> (bits & 7));
 }
 
-static bool ragged_clear(const struct lwc_levels_view *view, u8 structure)
+/* The bits behind streams, and those of escapes that a symbol does not have. */
+static bool padding_clear(const struct lwc_levels_view *view)
 {
-	u32 used = view->weights % LWC_GROUP, i;
-	size_t group = view->weights / LWC_GROUP;
-	u64 beyond;
+	u32 bits = levels_fields[view->field].symbol, escapes = view->count[view->levels], i;
 
-	if (!used)
-		return true;
-	if (structure == LWC_STRUCTURE_223) {
-		beyond = ~0ull << used;
-		return !((lwc_le64(view->level0 + group * 16) |
-			  lwc_le64(view->level0 + group * 16 + 8)) & beyond);
-	}
-	for (i = used; i < LWC_GROUP; i++)
-		if (view->level0[group * 32 + i % 32] >> (i / 32 * 4) & 15)
+	for (i = 0; i < view->levels; i++)
+		if (!tail_clear(view->codes[i], view->count[i], view->width[i]))
+			return false;
+	if (!tail_clear(view->stream, view->count[0], view->stream_width))
+		return false;
+	for (i = 0; bits < 8 && i < escapes; i++)
+		if (view->escapes[i] >> bits)
 			return false;
 	return true;
 }
 
-enum lwc_error lwc_levels_open(struct lwc_levels_view *view, u8 structure,
+enum lwc_error lwc_levels_open(struct lwc_levels_view *view, u8 structure, u8 field,
 			       const u8 *src, size_t src_len, u32 weights)
 {
-	size_t group_bytes = structure == LWC_STRUCTURE_4 ? 32 : 16;
-	size_t groups = ((size_t)weights + LWC_GROUP - 1) / LWC_GROUP;
-	size_t need;
-	u32 i;
+	const struct lwc_levels_shape *shape = lwc_levels_shape(structure);
+	size_t need = sizeof(struct lwc_levels_header);
+	enum lwc_error error;
+	u32 rest, i;
 
-	if (structure != LWC_STRUCTURE_4 && structure != LWC_STRUCTURE_223)
+	if (!shape || !lwc_field_size(field))
 		return LWC_ERR_CHAIN;
-	if (src_len < sizeof(struct lwc_levels_header) + LWC_LEVELS_SYMBOLS)
+	if (src_len < need)
 		return LWC_ERR_TRUNCATED;
-	view->weights = weights;
-	view->escape_count = lwc_le32(src + 4);
-	view->bits[0] = lwc_le32(src + 8);
-	view->bits[1] = lwc_le32(src + 12);
-	if (lwc_le32(src) != weights || weights > LWC_TILE_MAX / 2 ||
-	    view->escape_count > weights || view->bits[0] > weights ||
-	    view->bits[1] > view->bits[0])
-		return LWC_ERR_GEOMETRY;
-	if (structure == LWC_STRUCTURE_4 && view->bits[0])
-		return LWC_ERR_GEOMETRY;
+	view->field = field;
+	view->levels = shape->levels;
+	memcpy(view->width, shape->width, sizeof(view->width));
+	error = open_header(view, src, weights);
+	if (error)
+		return error;
 
-	view->symbols = src + sizeof(struct lwc_levels_header);
-	view->level0 = view->symbols + LWC_LEVELS_SYMBOLS;
-	need = sizeof(struct lwc_levels_header) + LWC_LEVELS_SYMBOLS + groups * group_bytes;
-	for (i = 0; i < 5; i++) {
-		view->stream[i] = src + need;
-		need += ((size_t)view->bits[i > 1] + 7) / 8;
-	}
-	view->escapes = src + need;
-	need += view->escape_count;
-	view->low = src + need;
-	need += weights;
+	rest = field == LWC_FIELD_I8 ? 4 : view->kept + 1u;
+	view->planes = rest / 8;
+	view->stream_width = rest % 8;
+	for (i = 0; i < view->planes; i++)
+		view->plane[i] = section(src, &need, weights);
+	for (i = 0; i < view->levels; i++)
+		view->codes[i] = section(src, &need, stream_bytes(view->count[i], view->width[i]));
+	view->escapes = section(src, &need, view->count[view->levels]);
+	view->stream = section(src, &need, stream_bytes(weights, view->stream_width));
 	if (src_len != need)
 		return src_len < need ? LWC_ERR_TRUNCATED : LWC_ERR_TRAILING;
-
-	for (i = 0; i < 5; i++)
-		if (!tail_clear(view->stream[i], view->bits[i > 1]))
-			return LWC_ERR_PADDING;
-	return ragged_clear(view, structure) ? LWC_OK : LWC_ERR_PADDING;
+	return padding_clear(view) ? LWC_OK : LWC_ERR_PADDING;
 }
 
-static void put(u8 *dst, u32 i, u8 exponent, u8 low)
-{
-	u16 v = levels_join(exponent, low);
+/* A group of codes that have up to eight bits, and the bytes before it that may be read. */
+#define GROUP_BEFORE	8
+#define GROUP_SIZE	(GROUP_BEFORE + LWC_GROUP)
 
-	dst[2 * (size_t)i] = (u8)v;
-	dst[2 * (size_t)i + 1] = (u8)(v >> 8);
+/* The ragged group at the end of count codes, zeroes behind it. */
+static void last_group(u8 group[GROUP_SIZE], const u8 *codes, u32 width, u32 count)
+{
+	u32 whole = count / LWC_GROUP * LWC_GROUP, first = whole / 8 * width;
+
+	memset(group, 0, GROUP_SIZE);
+	memcpy(group + GROUP_BEFORE, codes + first, stream_bytes(count, width) - first);
 }
 
-static enum lwc_error at_end(const struct lwc_levels_view *view,
-			     const struct levels_position *at)
+/* count codes of a level from weight first on, a multiple of 64. */
+static u32 run_level(const struct lwc_impl *impl, const struct lwc_levels_view *view, u32 level,
+		     u32 first, u32 count, const u8 *next, u8 *out)
 {
-	return at->bit[0] == view->bits[0] && at->bit[1] == view->bits[1] &&
-	       at->escape == view->escape_count ? LWC_OK : LWC_ERR_STREAM;
+	u32 width = view->width[level], whole = count / LWC_GROUP * LWC_GROUP, passed;
+	const u8 *codes = view->codes[level] + (size_t)first / 8 * width;
+	const u8 *symbols = view->symbols + view->first[level];
+	u8 group[GROUP_SIZE];
+
+	passed = impl->level(codes, width, symbols, whole, next, out);
+	if (whole == count)
+		return passed;
+	last_group(group, codes, width, count);
+	return passed + impl->level(group + GROUP_BEFORE, width, symbols, count - whole,
+				    next + passed, out + whole);
 }
 
-enum lwc_error levels_4_from(const struct lwc_levels_view *view, u32 first,
-			     struct levels_position at, u8 *dst)
+enum lwc_error lwc_levels_next(const struct lwc_impl *impl, const struct lwc_levels_view *view,
+			       u8 *scratch, const u8 **next)
 {
-	u32 i;
+	u8 *buffer[2] = { scratch, scratch + LEVELS_BUFFER };
+	u32 level = view->levels, i;
+	u8 *escapes = buffer[level & 1];
 
-	for (i = first; i < view->weights; i++) {
-		u32 in = i % LWC_GROUP;
-		u8 byte = view->level0[(size_t)(i / LWC_GROUP) * 32 + in % 32];
-		u8 code = byte >> (in / 32 * 4) & 15, exponent;
+	memcpy(escapes, view->escapes, view->count[level]);
+	if (levels_turned(view->field, view->kept))
+		for (i = 0; i < view->count[level]; i++)
+			escapes[i] = levels_turn(escapes[i]);
+	while (--level) {
+		u32 passed = run_level(impl, view, level, 0, view->count[level],
+				       buffer[(level + 1) & 1], buffer[level & 1]);
 
-		if (code < 15) {
-			exponent = view->symbols[code];
-		} else {
-			if (at.escape >= view->escape_count)
-				return LWC_ERR_STREAM;
-			exponent = view->escapes[at.escape++];
-		}
-		put(dst, i, exponent, view->low[i]);
+		if (passed != view->count[level + 1])
+			return LWC_ERR_STREAM;
 	}
-	return at_end(view, &at);
+	*next = buffer[1];
+	return LWC_OK;
 }
 
-static u32 bit_at(const u8 *stream, u64 position)
+/* The rest of count weights from first on; stream: buffer for what has to be unpacked. */
+static void rest_parts(const struct lwc_impl *impl, const struct lwc_levels_view *view, u32 first,
+		       u32 count, u8 *stream, struct levels_parts *parts)
 {
-	return stream[position >> 3] >> (position & 7) & 1;
-}
+	u32 width = view->stream_width, whole = count / LWC_GROUP * LWC_GROUP, i;
+	const u8 *codes = view->stream + (size_t)first / 8 * width;
+	u8 group[GROUP_SIZE];
 
-enum lwc_error levels_223_from(const struct lwc_levels_view *view, u32 first,
-			       struct levels_position at, u8 *dst)
-{
-	u32 i;
-
-	for (i = first; i < view->weights; i++) {
-		const u8 *level0 = view->level0 + (size_t)(i / LWC_GROUP) * 16;
-		u32 in = i % LWC_GROUP, rank, code;
-
-		rank = bit_at(level0, in) | bit_at(level0 + 8, in) << 1;
-		if (rank == 3) {
-			if (at.bit[0] >= view->bits[0])
-				return LWC_ERR_STREAM;
-			code = bit_at(view->stream[0], at.bit[0]) |
-			       bit_at(view->stream[1], at.bit[0]) << 1;
-			at.bit[0]++;
-			rank = 3 + code;
-			if (code == 3) {
-				if (at.bit[1] >= view->bits[1])
-					return LWC_ERR_STREAM;
-				code = bit_at(view->stream[2], at.bit[1]) |
-				       bit_at(view->stream[3], at.bit[1]) << 1 |
-				       bit_at(view->stream[4], at.bit[1]) << 2;
-				at.bit[1]++;
-				rank = 6 + code;
-			}
-		}
-		if (rank < 13) {
-			put(dst, i, view->symbols[rank], view->low[i]);
-		} else {
-			if (at.escape >= view->escape_count)
-				return LWC_ERR_STREAM;
-			put(dst, i, view->escapes[at.escape++], view->low[i]);
-		}
+	parts->kept = view->kept;
+	parts->count = view->planes;
+	for (i = 0; i < view->planes; i++) {
+		parts->bits[i] = 8;
+		parts->part[i] = view->plane[i] + first;
 	}
-	return at_end(view, &at);
+	if (!width)
+		return;
+	impl->unpack(codes, width, whole, stream);
+	if (whole != count) {
+		last_group(group, codes, width, count);
+		impl->unpack(group + GROUP_BEFORE, width, count - whole, stream + whole);
+	}
+	parts->bits[i] = (u8)width;
+	parts->part[i] = stream;
+	parts->count++;
+}
+
+enum lwc_error lwc_levels_decode(const struct lwc_impl *impl, const struct lwc_levels_view *view,
+				 u8 *dst, u8 *scratch)
+{
+	u32 weights = view->count[0], element = lwc_field_size(view->field), first, count;
+	u8 *symbols = scratch, *stream = scratch + LEVELS_BLOCK + LEVELS_PAD;
+	struct levels_parts parts;
+	enum lwc_error error;
+	u32 passed = 0;
+	const u8 *next;
+
+	error = lwc_levels_next(impl, view, scratch, &next);
+	if (error)
+		return error;
+	for (first = 0; first < weights; first += count) {
+		count = weights - first < LEVELS_BLOCK ? weights - first : LEVELS_BLOCK;
+		passed += run_level(impl, view, 0, first, count, next + passed, symbols);
+		rest_parts(impl, view, first, count, stream, &parts);
+		impl->join(view->field, symbols, &parts, count, dst + (size_t)first * element);
+	}
+	return passed == view->count[1] ? LWC_OK : LWC_ERR_STREAM;
 }

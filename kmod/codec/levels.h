@@ -1,51 +1,86 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-3-Clause */
-/* What the LEVELS decoders of all ISAs share. */
+/*
+ * LEVELS, as uapi/lwcmem_format.h describes it. A tile is decoded from its
+ * last level to its first: the escapes are the symbols of the weights that the
+ * last level passes on; with its own codes that gives the symbols of those
+ * that the level before passed on, and so on. Each step is the same operation,
+ * and only level 0 has a code for each weight.
+ */
 #ifndef LWC_LEVELS_H
 #define LWC_LEVELS_H
 
 #include "codec.h"
 
-/*
- * Positions are checked once a block. Inside one, a decoder may run past the
- * end of a stream by 64 bits a group, and past the escapes by 64 bytes a group
- * and one load; the low bytes come last and are longer than that, so that it
- * still reads inside the input. Smaller tiles take the scalar path.
- */
-#define LEVELS_BLOCK		16
-#define LEVELS_BLOCK_MIN	2048
+/* Weights that are decoded while they are in L1. */
+#define LEVELS_BLOCK		2048
 
-/* Decode weights first.. one by one, from the given stream positions on. */
-struct levels_position {
-	u64 bit[2];
-	u64 escape;
+/* Implementations store whole groups of symbols and load one beyond the last. */
+#define LEVELS_PAD		128
+#define LEVELS_BUFFER		(LWC_LEVELS_WEIGHTS + LEVELS_PAD)
+
+/* The rest of a weight in parts, from the top: byte planes and one stream, unpacked. */
+struct levels_parts {
+	u32 count;
+	u32 kept;
+	u8 bits[4];
+	const u8 *part[4];
 };
 
-enum lwc_error levels_4_from(const struct lwc_levels_view *view, u32 first,
-			     struct levels_position at, u8 *dst);
-enum lwc_error levels_223_from(const struct lwc_levels_view *view, u32 first,
-			       struct levels_position at, u8 *dst);
+/* mantissa and symbol in bits, element in bytes */
+struct levels_field {
+	u8 symbol;
+	u8 mantissa;
+	u8 element;
+};
+
+extern const struct levels_field levels_fields[LWC_FIELDS];
+
+u32 levels_level_scalar(const u8 *codes, u32 width, const u8 *symbols, u32 count, const u8 *next,
+			u8 *out);
+u32 levels_level_bmi2(const u8 *codes, u32 width, const u8 *symbols, u32 count, const u8 *next,
+		      u8 *out);
+u32 levels_level_avx2(const u8 *codes, u32 width, const u8 *symbols, u32 count, const u8 *next,
+		      u8 *out);
+u32 levels_level_avx512(const u8 *codes, u32 width, const u8 *symbols, u32 count, const u8 *next,
+			u8 *out);
+
+void levels_unpack_scalar(const u8 *codes, u32 width, u32 count, u8 *out);
+void levels_unpack_bmi2(const u8 *codes, u32 width, u32 count, u8 *out);
+void levels_unpack_avx512(const u8 *codes, u32 width, u32 count, u8 *out);
+
+void levels_join_scalar(u8 field, const u8 *symbols, const struct levels_parts *parts, u32 count,
+			u8 *dst);
+void levels_join_bmi2(u8 field, const u8 *symbols, const struct levels_parts *parts, u32 count,
+		      u8 *dst);
+void levels_join_avx2(u8 field, const u8 *symbols, const struct levels_parts *parts, u32 count,
+		      u8 *dst);
+void levels_join_avx512(u8 field, const u8 *symbols, const struct levels_parts *parts, u32 count,
+			u8 *dst);
+
 void lwc_planes_scalar(const u8 *src, u8 *dst, size_t count, u32 element);
 
-enum lwc_error lwc_levels_4_bmi2(const struct lwc_levels_view *view, u8 *dst);
-enum lwc_error lwc_levels_223_bmi2(const struct lwc_levels_view *view, u8 *dst);
-enum lwc_error lwc_levels_4_avx2(const struct lwc_levels_view *view, u8 *dst);
-enum lwc_error lwc_levels_223_avx2(const struct lwc_levels_view *view, u8 *dst);
-enum lwc_error lwc_levels_4_avx512(const struct lwc_levels_view *view, u8 *dst);
-enum lwc_error lwc_levels_223_avx512(const struct lwc_levels_view *view, u8 *dst);
-
-static inline bool levels_inside(const struct lwc_levels_view *view,
-				 const struct levels_position *at)
+/*
+ * Where the rest's first byte plane ends with the mantissa's upper seven bits,
+ * decoding goes on with symbols rotated right by one bit: then they have to
+ * exchange only one bit with that byte.
+ */
+static inline bool levels_turned(u8 field, u32 kept)
 {
-	return at->bit[0] <= view->bits[0] && at->bit[1] <= view->bits[1] &&
-	       at->escape <= view->escape_count;
+	return (field == LWC_FIELD_BF16 && kept == 7) ||
+	       (field == LWC_FIELD_F32 && (kept == 7 || kept == 23));
 }
 
-/* The exponent joins its low byte: undo the rotation. */
-static inline u16 levels_join(u8 exponent, u8 low)
+static inline u8 levels_turn(u8 symbol)
 {
-	u16 rotated = (u16)(exponent << 8 | low);
+	return (u8)(symbol >> 1 | symbol << 7);
+}
 
-	return (u16)(rotated >> 1 | rotated << 15);
+/* The 64-bit word of a group that holds codes 8 * i .. 8 * i + 7, shifted down to them. */
+static inline u64 levels_eight(const u8 *codes, u32 width, u32 i)
+{
+	u32 at = width * i, last = width * 8 - 8;
+
+	return at <= last ? lwc_le64(codes + at) : lwc_le64(codes + last) >> (8 * (at - last));
 }
 
 #endif

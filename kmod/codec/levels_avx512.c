@@ -1,63 +1,81 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-3-Clause
-/* LEVELS with AVX-512 VBMI2 and GFNI: 64 weights at a time. */
+/* LEVELS with AVX-512 VBMI2: 64 weights at a time. */
 #define _MM_MALLOC_H_INCLUDED	/* it would pull in stdlib.h */
 #include <immintrin.h>
 #include "levels_avx512.h"
 
-static inline void emit(const struct lwc_levels_view *view, __m512i codes, __m512i table,
-			u32 group, struct levels_position *at, u8 *dst)
+static __always_inline u32 level(const u8 *codes, u32 width, const u8 *symbols, u32 count, const u8 *next,
+			u8 *out)
 {
-	u8 *out = dst + (size_t)group * 128;
+	const struct levels_lookup lookup = levels_lookup_avx512(symbols, width);
+	const u8 *start = next;
+	u32 base;
+
+	for (base = 0; base < count; base += LWC_GROUP, codes += 8 * width)
+		_mm512_storeu_si512(out + base,
+				    levels_symbols_avx512(codes, width, &lookup, &next));
+	return (u32)(next - start);
+}
+
+u32 levels_level_avx512(const u8 *codes, u32 width, const u8 *symbols, u32 count, const u8 *next,
+			u8 *out)
+{
+	switch (width) {
+	case 1:
+		return level(codes, 1, symbols, count, next, out);
+	case 2:
+		return level(codes, 2, symbols, count, next, out);
+	case 3:
+		return level(codes, 3, symbols, count, next, out);
+	default:
+		return level(codes, 4, symbols, count, next, out);
+	}
+}
+
+void levels_unpack_avx512(const u8 *codes, u32 width, u32 count, u8 *out)
+{
+	const struct levels_lookup lookup = levels_lookup_avx512(NULL, width);
+	const u32 before = width == 3 ? 8 : 0;
+	const __mmask64 used = (1ull << (8 * (width + (before ? 1 : 0)))) - 1;
+	u32 base;
+
+	for (base = 0; base < count; base += LWC_GROUP, codes += 8 * width) {
+		__m512i packed = _mm512_maskz_loadu_epi8(used, codes - before);
+
+		packed = _mm512_permutexvar_epi8(lookup.spread, packed);
+		packed = _mm512_multishift_epi64_epi8(lookup.shifts, packed);
+		_mm512_storeu_si512(out + base, _mm512_and_si512(packed, lookup.ones));
+	}
+}
+
+static void join_bf16(const u8 *symbols, const u8 *rest, u32 count, u8 *dst)
+{
+	const __m512i lower = _mm512_set_epi64(11, 10, 3, 2, 9, 8, 1, 0);
+	const __m512i upper = _mm512_set_epi64(15, 14, 7, 6, 13, 12, 5, 4);
 	__m512i first, second;
+	u32 i;
 
-	levels_values_avx512(view, codes, table, group, at, &first, &second);
-	_mm512_storeu_si512(out, first);
-	_mm512_storeu_si512(out + 64, second);
+	for (i = 0; i + LWC_GROUP <= count; i += LWC_GROUP) {
+		levels_bf16_avx512(_mm512_loadu_si512(symbols + i), _mm512_loadu_si512(rest + i),
+				   &first, &second);
+		_mm512_storeu_si512(dst + 2 * (size_t)i,
+				    _mm512_permutex2var_epi64(first, lower, second));
+		_mm512_storeu_si512(dst + 2 * (size_t)i + 64,
+				    _mm512_permutex2var_epi64(first, upper, second));
+	}
 }
 
-enum lwc_error lwc_levels_223_avx512(const struct lwc_levels_view *view, u8 *dst)
+void levels_join_avx512(u8 field, const u8 *symbols, const struct levels_parts *parts, u32 count,
+			u8 *dst)
 {
-	struct levels_position at = { { 0, 0 }, 0 };
-	u64 planes[LEVELS_BLOCK][4] __attribute__((aligned(64)));
-	u32 groups = view->weights / LWC_GROUP, base, n, i;
-	u8 symbols[16];
-	__m512i rows, table;
+	struct levels_parts left = *parts;
+	u32 whole = count / LWC_GROUP * LWC_GROUP;
 
-	if (view->weights < LEVELS_BLOCK_MIN)
-		return levels_223_from(view, 0, at, dst);
-	levels_223_table(view->symbols, symbols);
-	table = levels_table_avx512(symbols);
-	rows = levels_rows_avx512();
-	for (base = 0; base < groups; base += n) {
-		n = groups - base < LEVELS_BLOCK ? groups - base : LEVELS_BLOCK;
-		if (!levels_inside(view, &at))
-			return LWC_ERR_STREAM;
-		for (i = 0; i < n; i++)
-			levels_223_group(view, base + i, &at, planes[i]);
-		for (i = 0; i < n; i++)
-			emit(view, levels_codes_avx512(planes[i], rows), table, base + i, &at, dst);
+	if (field != LWC_FIELD_BF16 || !levels_turned(field, parts->kept)) {
+		levels_join(field, symbols, parts, count, dst);
+		return;
 	}
-	if (!levels_inside(view, &at))
-		return LWC_ERR_STREAM;
-	return levels_223_from(view, groups * LWC_GROUP, at, dst);
-}
-
-enum lwc_error lwc_levels_4_avx512(const struct lwc_levels_view *view, u8 *dst)
-{
-	struct levels_position at = { { 0, 0 }, 0 };
-	u32 groups = view->weights / LWC_GROUP, group;
-	__m512i table;
-
-	if (view->weights < LEVELS_BLOCK_MIN)
-		return levels_4_from(view, 0, at, dst);
-	table = levels_table_avx512(view->symbols);
-	for (group = 0; group < groups; group++) {
-		if (group % LEVELS_BLOCK == 0 && !levels_inside(view, &at))
-			return LWC_ERR_STREAM;
-		emit(view, levels_nibbles_avx512(view->level0 + (size_t)group * 32), table,
-		     group, &at, dst);
-	}
-	if (!levels_inside(view, &at))
-		return LWC_ERR_STREAM;
-	return levels_4_from(view, groups * LWC_GROUP, at, dst);
+	join_bf16(symbols, parts->part[0], whole, dst);
+	left.part[0] += whole;
+	levels_join(field, symbols + whole, &left, count - whole, dst + 2 * (size_t)whole);
 }

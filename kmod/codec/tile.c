@@ -36,19 +36,21 @@ static enum lwc_error decode_const(const u8 *src, size_t src_len, u8 *dst, size_
 	return LWC_OK;
 }
 
-static enum lwc_error decode_levels(const struct lwc_impl *impl, u8 structure,
-				    const u8 *src, size_t src_len, u8 *dst, size_t dst_len)
+static enum lwc_error decode_levels(const struct lwc_impl *impl, const struct lwc_tile *entry,
+				    const u8 *src, size_t src_len, u8 *dst, size_t dst_len,
+				    struct lwc_scratch *scratch)
 {
+	u32 element = lwc_field_size(entry->field);
 	struct lwc_levels_view view;
 	enum lwc_error error;
 
-	if (dst_len % 2)
+	if (!element)
+		return LWC_ERR_CHAIN;
+	if (dst_len % element)
 		return LWC_ERR_GEOMETRY;
-	error = lwc_levels_open(&view, structure, src, src_len, (u32)(dst_len / 2));
-	if (error)
-		return error;
-	return structure == LWC_STRUCTURE_4 ? impl->levels_4(&view, dst) :
-					      impl->levels_223(&view, dst);
+	error = lwc_levels_open(&view, entry->param, entry->field, src, src_len,
+				(u32)(dst_len / element));
+	return error ? error : lwc_levels_decode(impl, &view, dst, scratch->tile);
 }
 
 static enum lwc_error decode_planes(const struct lwc_impl *impl, const struct lwc_tile *entry,
@@ -84,7 +86,7 @@ enum lwc_error lwc_tile_decode(const struct lwc_impl *impl, const struct lwc_til
 		return lwc_zstd_decode(scratch->zstd, scratch->zstd_len, dst, dst_len, src,
 				       src_len) ? LWC_OK : LWC_ERR_ZSTD;
 	case LWC_CODEC_LEVELS:
-		return decode_levels(impl, entry->param, src, src_len, dst, dst_len);
+		return decode_levels(impl, entry, src, src_len, dst, dst_len, scratch);
 	case LWC_CODEC_PLANES:
 		return decode_planes(impl, entry, src, src_len, dst, dst_len, scratch);
 	default:

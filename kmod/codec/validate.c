@@ -229,12 +229,12 @@ static bool chain_ok(const struct lwc_tile *entry)
 		return false;
 	if (chain[0] == LWC_CODEC_PLANES)
 		return (chain[1] == LWC_CODEC_RAW || chain[1] == LWC_CODEC_ZSTD) &&
-		       entry->param >= 2 && entry->param <= 8;
+		       entry->param >= 2 && entry->param <= 8 && !entry->field;
 	if (chain[1])
 		return false;
 	if (chain[0] == LWC_CODEC_LEVELS)
-		return entry->param == LWC_STRUCTURE_4 || entry->param == LWC_STRUCTURE_223;
-	return !entry->param && chain[0] >= LWC_CODEC_RAW && chain[0] < LWC_CODECS;
+		return lwc_levels_shape(entry->param) && lwc_field_size(entry->field);
+	return !entry->param && !entry->field && chain[0] >= LWC_CODEC_RAW && chain[0] < LWC_CODECS;
 }
 
 enum lwc_error lwc_tile_check(const struct lwc_tile *entry, const struct lwc_superblock *sb,

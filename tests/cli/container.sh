@@ -49,7 +49,7 @@ size = sum(os.path.getsize(os.path.join(d, f)) for d, _, fs in os.walk("model") 
 assert i["bytes_original"] == size, (i["bytes_original"], size)
 assert i["bytes_stored"] == os.path.getsize("balanced.lwc")
 t = {x["name"]: x for x in i["tensors"]}
-assert t["matrix"]["codec"] == "LEVELS (2,2,3)" and t["matrix"]["shape"] == [768, 288]
+assert t["matrix"]["codec"] == "LEVELS (2,2,2,2)" and t["matrix"]["shape"] == [768, 288]
 assert t["matrix"]["bits_per_weight"] <= t["matrix"]["bound_bits_per_weight"] + 0.16
 assert t["twin"]["codec"] == "COPY" and t["zeroes"]["codec"] == "CONST"
 assert t["bf16_in_fp32"]["bits_per_weight"] < 13

@@ -4,7 +4,7 @@
  * that the CPU runs must agree on the error, and on the bytes when there is
  * none.
  *
- * Input: one byte each for codec, inner codec and param, two for the length in
+ * Input: one byte each for codec, inner codec, param and field, two for the length in
  * units of two bytes less one, the rest are the stored bytes.
  */
 #include "container/decoder.h"
@@ -40,24 +40,25 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     u8 *stored;
     size_t length;
 
-    if (size < 5)
+    if (size < 6)
         return 0;
     entry.chain[0] = data[0] % LWC_CODECS;
     entry.chain[1] = data[1] % LWC_CODECS;
     entry.param = data[2];
-    length = 2 * ((data[3] | (size_t)data[4] << 8) + 1);
+    entry.field = data[3];
+    length = 2 * ((data[4] | (size_t)data[5] << 8) + 1);
     /* an exact allocation, so that the sanitizer sees each byte beyond it */
-    stored = malloc(size - 5);
+    stored = malloc(size - 6);
     if (!stored)
         return 0;
-    memcpy(stored, data + 5, size - 5);
+    memcpy(stored, data + 6, size - 6);
     for (unsigned int i = 0; i < lwc_impl_count; i++) {
         const struct lwc_impl *impl = lwc_impls[i];
         enum lwc_error error;
 
         if ((impl->isa & cpu) != impl->isa)
             continue;
-        error = lwc_tile_decode(impl, &entry, stored, size - 5, i ? got : expected, length,
+        error = lwc_tile_decode(impl, &entry, stored, size - 6, i ? got : expected, length,
                                 &decoder.scratch);
         if (i == 0) {
             first = error;

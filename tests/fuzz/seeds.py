@@ -48,11 +48,11 @@ def write_tiles(container, path):
     for entry in entries(blob, OBJECTS):
         size, _, first, count, tile_bytes = struct.unpack_from("<QQQQI", entry, 16 + 64)
         for i in range(count):
-            offset, stored, _, chain, param = struct.unpack_from("<QII4sB", tiles[first + i])
+            offset, stored, _, chain, param, field = struct.unpack_from("<QII4sBB", tiles[first + i])
             length = min(tile_bytes, size - i * tile_bytes)
             if length % 2 == 0 and length <= 131072:
                 with open(os.path.join(path, f"tile-{first + i}"), "wb") as out:
-                    out.write(bytes([chain[0], chain[1], param]) + struct.pack("<H", length // 2 - 1)
+                    out.write(bytes([chain[0], chain[1], param, field]) + struct.pack("<H", length // 2 - 1)
                               + blob[offset:offset + stored])
 
 

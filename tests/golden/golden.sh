@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Containers written once must be read for ever: every decoder gives back the model of make.py, and
 # between them they hold every codec and structure. To write them anew (a format change while the
-# format is a draft): LWCMEM_ISA=scalar build/lwcmem pack MODEL -o tests/golden/FAVOR.lwc --favor FAVOR
+# format is a draft): LWCMEM_ISA=scalar build/lwcmem pack MODEL -o tests/golden/levels-3-3.lwc --structure 3,3
 set -u
 work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
 golden=$PWD/tests/golden
@@ -18,18 +18,22 @@ chains() { # chains FILE.lwc...: the codecs of their tensors, one a line
 python3 "$golden/make.py" "$work/model" || { echo "not ok make the golden model"; exit 1; }
 for file in "$golden"/*.lwc; do
 	name=$(basename "$file" .lwc)
+	structure=${name#levels-}
 	check "golden $name: verify" "$LWCMEM" verify "$file" --against "$work/model"
 	for isa in scalar bmi2 avx2 avx512; do
 		check "golden $name: unpack with $isa at most" env LWCMEM_ISA=$isa "$LWCMEM" unpack "$file" -o "$work/$name.$isa"
 		check "golden $name: the same model with $isa at most" diff -r "$work/model" "$work/$name.$isa"
 	done
 	# what the encoder writes today for the same input is as large and of the same codecs
-	check "golden $name: pack" "$LWCMEM" pack "$work/model" -o "$work/$name.lwc" --favor "$name"
+	check "golden $name: pack" "$LWCMEM" pack "$work/model" -o "$work/$name.lwc" --structure "${structure//-/,}"
 	"$LWCMEM" info "$file" --tensors | grep -E 'LEVELS|CONST|RAW|COPY' > "$work/then"
 	"$LWCMEM" info "$work/$name.lwc" --tensors | grep -E 'LEVELS|CONST|RAW|COPY' > "$work/now"
 	check "golden $name: encoded as then" diff "$work/then" "$work/now"
 done
 chains "$golden"/*.lwc > "$work/chains"
-for chain in RAW CONST COPY PLANES+ZSTD 'LEVELS (4)' 'LEVELS (2,2,3)'; do
+for chain in RAW CONST COPY PLANES+ZSTD 'LEVELS (4)' 'LEVELS (3,3)' 'LEVELS (2,2,2,2)' 'LEVELS (2,1,1,2,2,2)'; do
 	check "golden: $chain is covered" grep -qxF "$chain" "$work/chains"
+done
+for field in levels half single narrow e4m3 e5m2 int8; do
+	check "golden: LEVELS of $field is covered" grep -qE "^ *$field .* LEVELS" <("$LWCMEM" info "$golden/levels-2-2-2-2.lwc" --tensors)
 done

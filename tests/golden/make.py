@@ -23,6 +23,17 @@ class Random:
             exponent -= 1
         return self.bits(1) << 15 | exponent << 7 | self.bits(7)
 
+    def number(self, exponent_bits, mantissa_bits):
+        """Sign, exponent with the same steps down from the middle, mantissa, as an integer."""
+        exponent = 1 << (exponent_bits - 1)
+        while exponent > 1 and self.bits(1):
+            exponent -= 1
+        return (self.bits(1) << exponent_bits | exponent) << mantissa_bits | self.bits(mantissa_bits)
+
+    def numbers(self, form, count, exponent_bits, mantissa_bits):
+        return struct.pack("<%d%s" % (count, form),
+                           *(self.number(exponent_bits, mantissa_bits) for _ in range(count)))
+
     def weights(self, count):
         return struct.pack("<%dH" % count, *(self.weight() for _ in range(count)))
 
@@ -45,10 +56,18 @@ def main(directory):
         ("payloads", "BF16", [12], struct.pack("<12H", *odd)),
         ("escapes", "BF16", [64, 64], many),
         ("planes", "F32", [1000], in_fp32),
+        ("counts", "I32", [25, 40], struct.pack("<1000i", *range(1000))),
         ("const", "BF16", [64, 64], struct.pack("<H", 0x3f80) * 4096),
         ("raw", "U8", [2000], random.noise(2000)),
         ("empty", "F32", [0], b""),
         ("scalar", "F32", [], struct.pack("<I", 0x7fc00123)),
+        ("half", "F16", [40, 65], random.numbers("H", 40 * 65, 5, 10)),
+        ("single", "F32", [40, 65], random.numbers("I", 40 * 65, 8, 23)),
+        ("narrow", "F32", [40, 65], struct.pack("<2600I", *(random.number(8, 10) << 13
+                                                           for _ in range(2600)))),
+        ("e4m3", "F8_E4M3", [40, 65], random.numbers("B", 40 * 65, 4, 3)),
+        ("e5m2", "F8_E5M2", [40, 65], random.numbers("B", 40 * 65, 5, 2)),
+        ("int8", "I8", [40, 65], bytes((random.bits(5) - random.bits(5)) % 256 for _ in range(2600))),
     ])
     with open(os.path.join(directory, "text.txt"), "w") as out:
         out.write("the same line again and again\n" * 100)

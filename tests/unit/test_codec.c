@@ -40,13 +40,16 @@ static struct lwc_scratch scratch_new(void)
 {
     struct lwc_scratch scratch = {.zstd_len = lwc_zstd_workspace()};
 
-    scratch.tile = malloc(LWC_TILE_MAX);
+    scratch.tile = malloc(LWC_SCRATCH_TILE);
     scratch.zstd = malloc(scratch.zstd_len);
     return scratch;
 }
 
 /* What a tile's weights look like. */
 enum shape { GAUSS, EQUAL, WIDE, SPECIAL, TWO, SHAPES };
+
+/* Weights of the tile that is damaged. */
+#define DAMAGED 4133
 
 static uint16_t weight(enum shape shape)
 {
@@ -73,28 +76,44 @@ static uint16_t weight(enum shape shape)
     }
 }
 
-static void cross(const uint16_t *w, size_t n)
+static size_t encode(int structure, uint8_t field, const void *src, size_t weights, uint8_t *packed)
 {
+    uint8_t *scratch = malloc(levels_scratch((uint32_t)weights));
+    struct levels_survey survey;
+    size_t size;
+
+    levels_survey(&survey, field, src, (uint32_t)weights, scratch);
+    size = levels_size(&survey, (uint8_t)structure);
+    assert_int_equal(levels_encode(&survey, (uint8_t)structure, packed), size);
+    free(scratch);
+    return size;
+}
+
+/* n elements of the field through all structures and implementations. */
+static void cross(uint8_t field, const void *w, size_t n)
+{
+    size_t bytes = n * lwc_field_size(field);
     struct lwc_scratch scratch = scratch_new();
-    uint8_t *packed = malloc(levels_capacity((uint32_t)n)), *out = malloc(2 * n + 1);
+    uint8_t *packed = malloc(levels_capacity((uint32_t)n)), *out = malloc(bytes + 1);
     uint32_t mask = cpu_isa();
     int structure;
     unsigned int i;
 
-    for (structure = LWC_STRUCTURE_4; structure <= LWC_STRUCTURE_223; structure++) {
-        size_t size = levels_encode(structure, (const uint8_t *)w, (uint32_t)n, packed);
+    for (structure = 1; structure < LWC_STRUCTURES; structure++) {
+        size_t size = encode(structure, field, w, n, packed);
         uint8_t *exact = malloc(size); /* ASan sees a read past its end */
-        struct lwc_tile entry = {.chain = {LWC_CODEC_LEVELS}, .param = (uint8_t)structure};
+        struct lwc_tile entry = {
+            .chain = {LWC_CODEC_LEVELS}, .param = (uint8_t)structure, .field = field};
 
         memcpy(exact, packed, size);
         for (i = 0; i < lwc_impl_count; i++) {
             if (!(lwc_impls[i]->isa & mask))
                 continue;
-            memset(out, 0xa5, 2 * n + 1);
+            memset(out, 0xa5, bytes + 1);
             assert_int_equal(
-                lwc_tile_decode(lwc_impls[i], &entry, exact, size, out, 2 * n, &scratch), LWC_OK);
-            assert_memory_equal(out, w, 2 * n);
-            assert_int_equal(out[2 * n], 0xa5);
+                lwc_tile_decode(lwc_impls[i], &entry, exact, size, out, bytes, &scratch), LWC_OK);
+            assert_memory_equal(out, w, bytes);
+            assert_int_equal(out[bytes], 0xa5);
         }
         free(exact);
     }
@@ -117,48 +136,86 @@ static void test_levels_cross(void **unused)
         for (s = 0; s < sizeof(sizes) / sizeof(*sizes); s++) {
             for (i = 0; i < sizes[s]; i++)
                 w[i] = weight(shape);
-            cross(w, sizes[s]);
+            cross(LWC_FIELD_BF16, w, sizes[s]);
         }
     free(w);
+}
+
+/* Gaussian and any bits, in every field, with each number of mantissa bits kept. */
+static void test_fields_cross(void **unused)
+{
+    static const size_t sizes[] = {1, 63, 64, 65, 2047, 2048, 2049, 5000};
+    static const unsigned int mantissa[LWC_FIELDS] = {0, 7, 10, 23, 3, 2, 0};
+    uint8_t *w = malloc(5000 * 4);
+
+    (void)unused;
+    for (uint8_t field = 1; field < LWC_FIELDS; field++)
+        for (unsigned int zeroes = 0; zeroes <= mantissa[field]; zeroes++)
+            for (unsigned int s = 0; s < sizeof(sizes) / sizeof(*sizes); s++) {
+                unsigned int element = lwc_field_size(field);
+
+                for (size_t i = 0; i < sizes[s]; i++) {
+                    uint32_t v = (uint32_t)rnd();
+
+                    if (s & 1) /* few symbols, unlike any bits */
+                        v = (v & 0x807fffffu) | (uint32_t)(weight(GAUSS) & 0x7f80) << 16;
+                    v >>= 32 - 8 * element;
+                    v = v >> zeroes << zeroes;
+                    memcpy(w + i * element, &v, element);
+                }
+                cross(field, w, sizes[s]);
+            }
+    free(w);
+}
+
+/* A bit of any byte, or of what is not the rest: there it matters. */
+static void flip(uint8_t *stored, size_t size, int any)
+{
+    size_t rest = sizeof(struct lwc_levels_header) + DAMAGED, at = rnd() % size;
+
+    if (!any && size > rest)
+        at = rnd() & 3 ? rest + rnd() % (size - rest) : rnd() % sizeof(struct lwc_levels_header);
+    stored[at] ^= (uint8_t)(1u << rnd() % 8);
 }
 
 /* A flipped bit or a cut must give the same verdict, and the same bytes if it is accepted. */
 static void test_levels_damage(void **unused)
 {
-    enum { N = 4133 };
     struct lwc_scratch scratch = scratch_new();
-    uint16_t w[N];
-    uint8_t *packed = malloc(levels_capacity(N)), *want = malloc(2 * N), *out = malloc(2 * N);
+    uint16_t w[DAMAGED];
+    uint8_t *packed = malloc(levels_capacity(DAMAGED)), *want = malloc(2 * DAMAGED),
+            *out = malloc(2 * DAMAGED);
     uint32_t mask = cpu_isa();
     int structure, round, refused = 0;
     unsigned int i;
 
     (void)unused;
-    for (i = 0; i < N; i++)
+    for (i = 0; i < DAMAGED; i++)
         w[i] = weight(GAUSS);
-    for (structure = LWC_STRUCTURE_4; structure <= LWC_STRUCTURE_223; structure++)
+    for (structure = 1; structure < LWC_STRUCTURES; structure++)
         for (round = 0; round < 4000; round++) {
-            size_t size = levels_encode(structure, (const uint8_t *)w, N, packed);
+            size_t size = encode(structure, LWC_FIELD_BF16, w, DAMAGED, packed);
             size_t cut = round % 4 == 3 ? rnd() % size : size;
             uint8_t *exact = malloc(cut ? cut : 1);
-            struct lwc_tile entry = {.chain = {LWC_CODEC_LEVELS}, .param = (uint8_t)structure};
+            struct lwc_tile entry = {
+                .chain = {LWC_CODEC_LEVELS}, .param = (uint8_t)structure, .field = LWC_FIELD_BF16};
             enum lwc_error first = LWC_OK, error;
 
             memcpy(exact, packed, cut);
             for (i = 0; cut && i < 1 + rnd() % 4; i++)
-                exact[round & 1 ? rnd() % cut : rnd() % (cut < 1400 ? cut : 1400)] ^=
-                    (uint8_t)(1u << rnd() % 8);
+                flip(exact, cut, round & 1);
             for (i = 0; i < lwc_impl_count; i++) {
                 if (!(lwc_impls[i]->isa & mask))
                     continue;
-                error = lwc_tile_decode(lwc_impls[i], &entry, exact, cut, out, 2 * N, &scratch);
+                error =
+                    lwc_tile_decode(lwc_impls[i], &entry, exact, cut, out, 2 * DAMAGED, &scratch);
                 if (!i) {
                     first = error;
-                    memcpy(want, out, 2 * N);
+                    memcpy(want, out, 2 * DAMAGED);
                 }
                 assert_int_equal(error, first);
                 if (!error)
-                    assert_memory_equal(out, want, 2 * N);
+                    assert_memory_equal(out, want, 2 * DAMAGED);
             }
             refused += first != LWC_OK;
             free(exact);
@@ -173,7 +230,7 @@ static void test_levels_damage(void **unused)
 
 static void test_every_codec(void **unused)
 {
-    struct encode_policy policy = {.structure = LWC_STRUCTURE_223, .zstd_level = 3};
+    struct encode_policy policy = {.structures = 1u << LWC_STRUCTURE_2222, .zstd_level = 3};
     struct encoder *encoder = encoder_new(&policy);
     struct lwc_scratch scratch = scratch_new();
     struct encoded_tile tile = {0};
@@ -243,9 +300,9 @@ static void test_names(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_levels_cross), cmocka_unit_test(test_levels_damage),
-        cmocka_unit_test(test_every_codec),  cmocka_unit_test(test_crc),
-        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_levels_cross),  cmocka_unit_test(test_fields_cross),
+        cmocka_unit_test(test_levels_damage), cmocka_unit_test(test_every_codec),
+        cmocka_unit_test(test_crc),           cmocka_unit_test(test_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

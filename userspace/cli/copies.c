@@ -84,7 +84,8 @@ int copies_add(struct copies *copies, uint64_t index, const struct lwc_tile *ent
 static int same_codec(const struct lwc_tile *left, const struct lwc_tile *right)
 {
     return left->stored == right->stored && left->crc == right->crc &&
-           left->param == right->param && !memcmp(left->chain, right->chain, sizeof(left->chain));
+           left->param == right->param && left->field == right->field &&
+           !memcmp(left->chain, right->chain, sizeof(left->chain));
 }
 
 int copies_find(struct copies *copies, struct writer *writer, const struct lwc_tile *tiles,
@@ -110,6 +111,7 @@ int copies_find(struct copies *copies, struct writer *writer, const struct lwc_t
         entry->offset = other->offset;
         entry->ref = slot->index_plus_1 - 1;
         entry->param = 0;
+        entry->field = 0;
         memset(entry->chain, 0, sizeof(entry->chain));
         entry->chain[0] = LWC_CODEC_COPY;
         return 1;

@@ -9,6 +9,7 @@
 #include "copies.h"
 #include "parallel.h"
 #include "plan.h"
+#include "container/decoder.h"
 #include "container/writer.h"
 #include "encode/encode.h"
 
@@ -65,8 +66,7 @@ static uint64_t features_of(const struct lwc_tile *tile)
         else if (tile->chain[i] == LWC_CODEC_COPY)
             features |= LWC_INCOMPAT_COPY;
         else if (tile->chain[i] == LWC_CODEC_LEVELS)
-            features |=
-                tile->param == LWC_STRUCTURE_4 ? LWC_INCOMPAT_LEVELS_4 : LWC_INCOMPAT_LEVELS_223;
+            features |= LWC_INCOMPAT_STRUCTURE(tile->param) | LWC_INCOMPAT_FIELD(tile->field);
     }
     return features;
 }
@@ -349,13 +349,20 @@ static int pack_model(const struct options *options, struct failure *failure)
 
 static int parse_favor(const char *text, struct encode_policy *policy)
 {
-    static const struct {
+    const struct {
         const char *name;
         struct encode_policy policy;
     } favors[] = {
-        {"balanced", {.structure = LWC_STRUCTURE_223, .zstd_level = 3, .slow_gain = 10}},
-        {"size", {.structure = LWC_STRUCTURE_223, .zstd_level = 15}},
-        {"speed", {.structure = LWC_STRUCTURE_4, .zstd_level = 1, .slow_gain = 25}},
+        {"balanced", {.structures = 1u << LWC_STRUCTURE_2222, .zstd_level = 3, .slow_gain = 10}},
+        {"size",
+         {.structures = 1u << LWC_STRUCTURE_2222 | 1u << LWC_STRUCTURE_211222,
+          .zstd_level = 15,
+          .try_all = true}},
+        {"speed",
+         {.structures =
+              decoder_cpu_isa() & LWC_ISA_AVX512 ? 1u << LWC_STRUCTURE_33 : 1u << LWC_STRUCTURE_4,
+          .zstd_level = 1,
+          .slow_gain = 25}},
     };
 
     for (size_t i = 0; i < sizeof(favors) / sizeof(favors[0]); i++)
@@ -366,12 +373,17 @@ static int parse_favor(const char *text, struct encode_policy *policy)
     return -1;
 }
 
-static int parse_structure(const char *text)
+/* The set of one structure, "4" or "(4)"; 0 for what is none. */
+static uint32_t parse_structure(const char *text)
 {
-    if (strcmp(text, "4") == 0 || strcmp(text, "(4)") == 0)
-        return LWC_STRUCTURE_4;
-    if (strcmp(text, "2,2,3") == 0 || strcmp(text, "(2,2,3)") == 0)
-        return LWC_STRUCTURE_223;
+    for (uint8_t structure = 1; structure < LWC_STRUCTURES; structure++) {
+        const char *name = lwc_structure_name(structure);
+        size_t inside = strlen(name) - 2;
+
+        if (strcmp(text, name) == 0 ||
+            (strlen(text) == inside && memcmp(text, name + 1, inside) == 0))
+            return 1u << structure;
+    }
     return 0;
 }
 
@@ -418,8 +430,8 @@ static int run(int argc, char **argv)
             return cli_usage(&command_pack, NULL);
         }
     }
-    if (structure && !(options.policy.structure = parse_structure(structure)))
-        return cli_usage(&command_pack, "--structure is 4 or 2,2,3");
+    if (structure && !(options.policy.structures = parse_structure(structure)))
+        return cli_usage(&command_pack, "--structure is 4, 3,3, 2,2,2,2 or 2,1,1,2,2,2");
     if (argc - optind != 1 || !options.out)
         return cli_usage(&command_pack, "give one MODEL and -o OUT.lwc");
     options.model = argv[optind];
@@ -433,7 +445,7 @@ const struct command command_pack = {
     .help = "MODEL            any directory, or one file; symlinks are followed\n"
             "-o OUT.lwc       the container to write\n"
             "--favor F        balanced (default), size: smallest, speed: fastest to decode\n"
-            "--structure S    force the structure for bf16: 4 or 2,2,3\n"
+            "--structure S    force the structure of LEVELS: 4, 3,3, 2,2,2,2 or 2,1,1,2,2,2\n"
             "-j N             threads (default: all CPUs of this process)\n"
             "--force          replace OUT.lwc if it exists\n",
     .run = run,

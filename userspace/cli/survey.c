@@ -32,7 +32,7 @@ static void describe(unsigned int kind, char text[32])
     unsigned int outer = kind / 16 / LWC_CODECS, inner = kind / 16 % LWC_CODECS;
 
     if (outer == LWC_CODEC_LEVELS)
-        snprintf(text, 32, "LEVELS %s", kind % 16 == LWC_STRUCTURE_4 ? "(4)" : "(2,2,3)");
+        snprintf(text, 32, "LEVELS %s", lwc_structure_name(kind % 16));
     else
         snprintf(text, 32, "%s%s%s", names[outer], inner ? "+" : "", names[inner]);
 }

@@ -65,7 +65,7 @@ int decoder_init(struct decoder *decoder, u32 mask, struct failure *failure)
         return -1;
     decoder->isa = mask & decoder_cpu_isa();
     decoder->impl = lwc_impl_select(decoder->isa);
-    scratch->tile = aligned_alloc(64, LWC_TILE_MAX);
+    scratch->tile = aligned_alloc(64, LWC_SCRATCH_TILE);
     scratch->zstd = aligned_alloc(64, workspace ? workspace : 64);
     scratch->zstd_len = workspace;
     if (decoder->impl && scratch->tile && scratch->zstd)

@@ -7,29 +7,32 @@
 #include <zstd.h>
 #include "encode/encode.h"
 #include "encode/levels_encode.h"
+#include "encode/probe.h"
 #include "kmod/codec/codec.h"
 
 struct encoder {
     struct encode_policy policy;
     ZSTD_CCtx *zstd;
-    uint8_t *planes; /* LWC_TILE_MAX bytes */
-    uint8_t *trial;  /* a candidate's stored bytes */
+    uint8_t *planes;  /* LWC_TILE_MAX bytes */
+    uint8_t *scratch; /* of LEVELS */
+    uint8_t *trial;   /* a candidate's stored bytes */
     size_t trial_size;
 };
 
 struct encoder *encoder_new(const struct encode_policy *policy)
 {
     struct encoder *encoder = calloc(1, sizeof(*encoder));
-    size_t levels = levels_capacity(LWC_TILE_MAX / 2), zstd = ZSTD_compressBound(LWC_TILE_MAX);
+    size_t levels = levels_capacity(LWC_LEVELS_WEIGHTS), zstd = ZSTD_compressBound(LWC_TILE_MAX);
 
     if (!encoder)
         return NULL;
     encoder->policy = *policy;
     encoder->zstd = ZSTD_createCCtx();
     encoder->planes = malloc(LWC_TILE_MAX);
+    encoder->scratch = malloc(levels_scratch(LWC_LEVELS_WEIGHTS));
     encoder->trial_size = levels > zstd ? levels : zstd;
     encoder->trial = malloc(encoder->trial_size);
-    if (!encoder->zstd || !encoder->planes || !encoder->trial) {
+    if (!encoder->zstd || !encoder->planes || !encoder->scratch || !encoder->trial) {
         encoder_free(encoder);
         return NULL;
     }
@@ -45,6 +48,7 @@ void encoder_free(struct encoder *encoder)
         return;
     ZSTD_freeCCtx(encoder->zstd);
     free(encoder->planes);
+    free(encoder->scratch);
     free(encoder->trial);
     free(encoder);
 }
@@ -68,6 +72,7 @@ static int offer(struct encoded_tile *out, uint8_t outer, uint8_t inner, uint8_t
     out->entry.chain[0] = outer;
     out->entry.chain[1] = inner;
     out->entry.param = param;
+    out->entry.field = 0;
     return 0;
 }
 
@@ -96,10 +101,61 @@ static void split_planes(uint8_t *planes, const uint8_t *src, size_t len, unsign
             planes[plane * count + i] = src[i * element + plane];
 }
 
+/* LEVELS in the smallest structure of the policy, if that is smaller than what out holds. */
+static int offer_levels(struct encoder *encoder, struct encoded_tile *out,
+                        struct levels_survey *survey)
+{
+    size_t size, best_size = out->size;
+    uint8_t best = 0;
+    int error;
+
+    for (uint8_t structure = 1; structure < LWC_STRUCTURES; structure++) {
+        if (!(encoder->policy.structures >> structure & 1))
+            continue;
+        size = levels_size(survey, structure);
+        if (size < best_size) {
+            best_size = size;
+            best = structure;
+        }
+    }
+    if (!best)
+        return 0;
+    size = levels_encode(survey, best, encoder->trial);
+    error = offer(out, LWC_CODEC_LEVELS, LWC_CODEC_NONE, best, encoder->trial, size);
+    out->entry.field = survey->field;
+    return error;
+}
+
+/* A tile so small that trying costs nothing. */
+#define SMALL_TILE 16384
+/* Percent of blocks that repeat from which on zstd finds more than LEVELS loses to it. */
+#define REPEATS_ENOUGH 3
+
+/*
+ * Could zstd on planes beat LEVELS? That comes near the entropy of the
+ * symbols; zstd gains where the rest is not random either, or by repetition.
+ */
+static bool zstd_promises(const struct encoder *encoder, const struct levels_survey *survey)
+{
+    double bits = probe_entropy(survey->symbols, survey->weights, 8), whole = bits + survey->last;
+
+    for (uint32_t p = 0; p < survey->planes; p++) {
+        bits += probe_entropy(survey->part[p], survey->weights, 8);
+        whole += 8;
+    }
+    if (survey->last)
+        bits += probe_entropy(survey->part[survey->planes], survey->weights, survey->last);
+    return bits * 100 < whole * (100 - encoder->policy.slow_gain) ||
+           probe_repeats(survey->symbols, survey->weights) >= REPEATS_ENOUGH;
+}
+
 static int encode_candidates(struct encoder *encoder, uint16_t dtype, const uint8_t *src,
                              size_t len, struct encoded_tile *out)
 {
     unsigned int element = lwc_dtype_size(dtype);
+    uint8_t field = levels_field_of(dtype);
+    struct levels_survey survey;
+    bool try_zstd = true;
     int error;
 
     if (!element || len % element)
@@ -107,20 +163,17 @@ static int encode_candidates(struct encoder *encoder, uint16_t dtype, const uint
     if (len % element == 0 && len > element && !memcmp(src, src + element, len - element))
         return offer(out, LWC_CODEC_CONST, LWC_CODEC_NONE, 0, src, element);
     error = offer(out, LWC_CODEC_RAW, LWC_CODEC_NONE, 0, src, len);
-    if (!error && dtype == LWC_DTYPE_BF16 && element == 2 && encoder->policy.structure) {
-        size_t size =
-            levels_encode(encoder->policy.structure, src, (uint32_t)(len / 2), encoder->trial);
-
-        error = offer(out, LWC_CODEC_LEVELS, LWC_CODEC_NONE, (uint8_t)encoder->policy.structure,
-                      encoder->trial, size);
+    if (!error && field && element == lwc_field_size(field) &&
+        len / element <= LWC_LEVELS_WEIGHTS) {
+        levels_survey(&survey, field, src, (uint32_t)(len / element), encoder->scratch);
+        /* before encoding, which uses the symbols up */
+        try_zstd = encoder->policy.try_all || len <= SMALL_TILE || zstd_promises(encoder, &survey);
+        error = offer_levels(encoder, out, &survey);
     }
-    if (!error && element > 1) {
-        split_planes(encoder->planes, src, len, element);
-        error = offer_zstd(encoder, out, encoder->planes, len, element);
-    } else if (!error) {
-        error = offer_zstd(encoder, out, src, len, 1);
-    }
-    return error;
+    if (error || !try_zstd)
+        return error;
+    split_planes(encoder->planes, src, len, element);
+    return offer_zstd(encoder, out, encoder->planes, len, element);
 }
 
 int encode_tile(struct encoder *encoder, uint16_t dtype, const uint8_t *src, size_t len,

@@ -3,19 +3,22 @@
 #ifndef LWC_ENCODE_H
 #define LWC_ENCODE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "uapi/lwcmem_format.h"
 
 /*
- * structure: an enum lwc_structure for bf16, or 0 for none. slow_gain: zstd
- * decodes an order of magnitude slower than LEVELS, so a bf16 tile takes it
- * only if that saves more than so many percent.
+ * structures: those that LEVELS may choose from, bit s for enum lwc_structure
+ * s; 0 for none. slow_gain: zstd decodes an order of magnitude slower than
+ * LEVELS, so a tile takes it only if that saves more than so many percent.
+ * try_all: try zstd on each tile, not only where a probe says that it may gain.
  */
 struct encode_policy {
-    int structure;
+    uint32_t structures;
     int zstd_level;
     unsigned int slow_gain;
+    bool try_all;
 };
 
 /*

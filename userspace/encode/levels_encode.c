@@ -1,154 +1,374 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* LEVELS encoder; the format is described in uapi/lwcmem_format.h. */
-#include <stdlib.h>
-#include <string.h>
 #include "encode/levels_encode.h"
-#include "uapi/lwcmem_format.h"
 
-struct ranking {
-    uint8_t symbols[LWC_LEVELS_SYMBOLS]; /* of each rank */
-    uint8_t rank[256];                   /* of each exponent; limit: escapes */
-    unsigned int limit;
+#include <string.h>
+
+#include "kmod/codec/codec.h"
+
+/* Bits of a field's element: sign, symbol, mantissa; i8: symbol, then what is called mantissa. */
+struct geometry {
+    uint32_t element; /* bytes */
+    uint32_t mantissa;
+    uint32_t symbol;
 };
 
-static uint16_t rotated(const uint8_t *src, uint32_t i)
-{
-    uint16_t v = (uint16_t)(src[2 * (size_t)i] | src[2 * (size_t)i + 1] << 8);
+static const struct geometry geometries[LWC_FIELDS] = {
+    [LWC_FIELD_BF16] = {2, 7, 8}, [LWC_FIELD_F16] = {2, 10, 5}, [LWC_FIELD_F32] = {4, 23, 8},
+    [LWC_FIELD_E4M3] = {1, 3, 4}, [LWC_FIELD_E5M2] = {1, 2, 5}, [LWC_FIELD_I8] = {1, 4, 4},
+};
 
-    return (uint16_t)(v << 1 | v >> 15);
+uint8_t levels_field_of(uint16_t dtype)
+{
+    static const uint8_t fields[LWC_DTYPES] = {
+        [LWC_DTYPE_BF16] = LWC_FIELD_BF16,    [LWC_DTYPE_F16] = LWC_FIELD_F16,
+        [LWC_DTYPE_F32] = LWC_FIELD_F32,      [LWC_DTYPE_F8_E4M3] = LWC_FIELD_E4M3,
+        [LWC_DTYPE_F8_E5M2] = LWC_FIELD_E5M2, [LWC_DTYPE_I8] = LWC_FIELD_I8,
+    };
+
+    return dtype < LWC_DTYPES ? fields[dtype] : 0;
 }
 
-static void rank_exponents(struct ranking *ranking, const uint8_t *src, uint32_t weights)
-{
-    uint32_t count[256] = {0}, i;
-    unsigned int rank, exponent, best;
+/* Loops over all weights: once for any CPU and once for wide vectors. */
+#define VECTORISED __attribute__((target_clones("avx2", "default"), optimize("O3")))
+#define INLINE static inline __attribute__((always_inline))
 
-    for (i = 0; i < weights; i++)
-        count[rotated(src, i) >> 8]++;
-    memset(ranking->symbols, 0, sizeof(ranking->symbols));
-    memset(ranking->rank, (int)ranking->limit, sizeof(ranking->rank));
-    for (rank = 0; rank < ranking->limit; rank++) {
-        best = 0;
-        for (exponent = 1; exponent < 256; exponent++)
-            if (count[exponent] > count[best])
-                best = exponent;
-        if (!count[best])
-            break;
-        ranking->symbols[rank] = (uint8_t)best;
-        ranking->rank[best] = (uint8_t)rank;
-        count[best] = 0;
+INLINE uint32_t load(const uint8_t *src, uint32_t element, size_t i)
+{
+    if (element == 1)
+        return src[i];
+    if (element == 2) {
+        uint16_t v;
+
+        memcpy(&v, src + 2 * i, 2);
+        return v;
+    }
+    uint32_t v;
+
+    memcpy(&v, src + 4 * i, 4);
+    return v;
+}
+
+INLINE uint32_t any_of(const uint8_t *src, uint32_t element, uint32_t weights)
+{
+    uint32_t any = 0;
+
+    for (uint32_t i = 0; i < weights; i++)
+        any |= load(src, element, i);
+    return any;
+}
+
+/* All elements or'ed together. */
+VECTORISED static uint32_t any_bits(const uint8_t *src, uint32_t element, uint32_t weights)
+{
+    return element == 1   ? any_of(src, 1, weights)
+           : element == 2 ? any_of(src, 2, weights)
+                          : any_of(src, 4, weights);
+}
+
+/* Bits of the rest of one element. */
+INLINE uint32_t rest_of(uint32_t v, struct geometry g, uint32_t kept, int is_float)
+{
+    uint32_t mantissa = v & ((1u << g.mantissa) - 1);
+
+    if (!is_float)
+        return mantissa;
+    return mantissa >> (g.mantissa - kept) | (v >> (g.element * 8 - 1)) << kept;
+}
+
+INLINE void split_elements(struct geometry g, uint32_t kept, uint32_t planes, uint32_t last,
+                           int is_float, const uint8_t *src, const struct levels_survey *survey)
+{
+    uint32_t weights = survey->weights, mask = (1u << g.symbol) - 1;
+    uint8_t *restrict symbols = survey->symbols;
+
+    for (uint32_t i = 0; i < weights; i++)
+        symbols[i] = (uint8_t)(load(src, g.element, i) >> g.mantissa & mask);
+    for (uint32_t p = 0; p < planes; p++) {
+        uint32_t shift = 8 * (planes - 1 - p) + last;
+        uint8_t *restrict part = survey->part[p];
+
+        for (uint32_t i = 0; i < weights; i++)
+            part[i] = (uint8_t)(rest_of(load(src, g.element, i), g, kept, is_float) >> shift);
+    }
+    if (last) {
+        uint8_t *restrict part = survey->part[planes];
+
+        for (uint32_t i = 0; i < weights; i++)
+            part[i] =
+                (uint8_t)(rest_of(load(src, g.element, i), g, kept, is_float) & ((1u << last) - 1));
     }
 }
 
-static void put32(uint8_t *out, uint32_t v)
+/* What occurs often with constant geometry. */
+VECTORISED static void split(const struct levels_survey *survey, const uint8_t *src)
 {
-    unsigned int i;
+    static const struct geometry bf16 = {2, 7, 8}, f16 = {2, 10, 5}, f32 = {4, 23, 8};
+    uint8_t field = survey->field, kept = survey->kept;
 
-    for (i = 0; i < 4; i++)
-        out[i] = (uint8_t)(v >> (8 * i));
+    if (field == LWC_FIELD_BF16 && kept == 7)
+        split_elements(bf16, 7, 1, 0, 1, src, survey);
+    else if (field == LWC_FIELD_F16 && kept == 10)
+        split_elements(f16, 10, 1, 3, 1, src, survey);
+    else if (field == LWC_FIELD_F32 && kept == 23)
+        split_elements(f32, 23, 3, 0, 1, src, survey);
+    else if (field == LWC_FIELD_F32 && kept == 7)
+        split_elements(f32, 7, 1, 0, 1, src, survey);
+    else
+        split_elements(geometries[field], kept, survey->planes, survey->last, field != LWC_FIELD_I8,
+                       src, survey);
 }
 
-static void set_bit(uint8_t *stream, size_t position, unsigned int bit)
+/* Four tables: equal neighbours do not wait for each other's store. */
+static void count_symbols(struct levels_survey *survey)
 {
-    stream[position >> 3] |= (uint8_t)((bit & 1) << (position & 7));
-}
+    uint32_t part[4][256] = {{0}}, i = 0;
+    const uint8_t *symbols = survey->symbols;
 
-/* How far each part reaches, before any is written. */
-struct counts {
-    uint32_t bits[2];
-    uint32_t escapes;
-};
+    for (; i + 8 <= survey->weights; i += 8) {
+        uint64_t eight;
 
-static struct counts count_codes(int structure, const struct ranking *ranking, const uint8_t *src,
-                                 uint32_t weights)
-{
-    struct counts counts = {{0, 0}, 0};
-    uint32_t i;
-
-    for (i = 0; i < weights; i++) {
-        unsigned int rank = ranking->rank[rotated(src, i) >> 8];
-
-        counts.escapes += rank == ranking->limit;
-        if (structure == LWC_STRUCTURE_223) {
-            counts.bits[0] += rank >= 3;
-            counts.bits[1] += rank >= 6;
-        }
+        memcpy(&eight, symbols + i, 8);
+        for (unsigned int k = 0; k < 8; k++)
+            part[k % 4][eight >> (8 * k) & 255]++;
     }
-    return counts;
+    for (; i < survey->weights; i++)
+        part[0][symbols[i]]++;
+    for (uint32_t s = 0; s < 256; s++)
+        survey->count[s] = part[0][s] + part[1][s] + part[2][s] + part[3][s];
 }
 
-static void put_rank_4(uint8_t *level0, uint32_t i, unsigned int rank)
+size_t levels_scratch(uint32_t weights)
 {
-    uint32_t in = i % LWC_GROUP;
-
-    level0[(size_t)(i / LWC_GROUP) * 32 + in % 32] |= (uint8_t)(rank << (in / 32 * 4));
+    return (size_t)weights * (2 + LEVELS_PARTS);
 }
 
-static void put_rank_223(uint8_t *level0, uint8_t *const stream[5], uint32_t at[2], uint32_t i,
-                         unsigned int rank)
+void levels_survey(struct levels_survey *survey, uint8_t field, const uint8_t *src,
+                   uint32_t weights, uint8_t *scratch)
 {
-    uint8_t *group = level0 + (size_t)(i / LWC_GROUP) * 16;
-    uint32_t in = i % LWC_GROUP;
-    unsigned int code = rank < 3 ? rank : 3;
+    const struct geometry *g = &geometries[field];
+    uint32_t any = any_bits(src, g->element, weights) & ((1u << g->mantissa) - 1), rest;
 
-    set_bit(group, in, code);
-    set_bit(group + 8, in, code >> 1);
-    if (rank < 3)
-        return;
-    code = rank < 6 ? rank - 3 : 3;
-    set_bit(stream[0], at[0], code);
-    set_bit(stream[1], at[0]++, code >> 1);
-    if (rank < 6)
-        return;
-    code = rank - 6;
-    set_bit(stream[2], at[1], code);
-    set_bit(stream[3], at[1], code >> 1);
-    set_bit(stream[4], at[1]++, code >> 2);
+    survey->weights = weights;
+    survey->field = field;
+    survey->kept = (uint8_t)g->mantissa;
+    if (field != LWC_FIELD_I8)
+        survey->kept -= (uint8_t)(any ? (uint32_t)__builtin_ctz(any) : g->mantissa);
+    rest = field == LWC_FIELD_I8 ? 4 : survey->kept + 1u;
+    survey->planes = (uint8_t)(rest / 8);
+    survey->last = rest % 8;
+    survey->symbols = scratch;
+    survey->codes = scratch + weights;
+    for (uint32_t p = 0; p < LEVELS_PARTS; p++)
+        survey->part[p] = scratch + (size_t)weights * (2 + p);
+    split(survey, src);
+    count_symbols(survey);
+}
+
+/* Symbols by falling count, the smaller one first among equals; returns how many occur. */
+static uint32_t rank_symbols(const struct levels_survey *survey, uint8_t ranked[256])
+{
+    uint32_t used = 0;
+
+    for (uint32_t s = 0; s < 256; s++) {
+        uint32_t at = used;
+
+        if (!survey->count[s])
+            continue;
+        for (; at > 0 && survey->count[ranked[at - 1]] < survey->count[s]; at--)
+            ranked[at] = ranked[at - 1];
+        ranked[at] = (uint8_t)s;
+        used++;
+    }
+    return used;
+}
+
+/* reached[l]: weights that level l passes on; the last level's are escapes. */
+static void count_levels(const struct levels_survey *survey, const struct lwc_levels_shape *shape,
+                         const uint8_t *ranked, uint32_t used, uint32_t *reached)
+{
+    uint32_t rank = 0, weights = survey->weights;
+
+    for (uint32_t l = 0; l < shape->levels; l++) {
+        for (uint32_t c = 0; c < (1u << shape->width[l]) - 1 && rank < used; c++)
+            weights -= survey->count[ranked[rank++]];
+        reached[l] = weights;
+    }
+}
+
+static size_t stream_bytes(uint32_t count, uint32_t width)
+{
+    return ((size_t)count * width + 7) / 8;
+}
+
+static size_t size_of(const struct levels_survey *survey, const struct lwc_levels_shape *shape,
+                      const uint32_t *reached)
+{
+    uint32_t count = survey->weights;
+    size_t size = sizeof(struct lwc_levels_header) + (size_t)survey->planes * count +
+                  stream_bytes(count, survey->last);
+
+    for (uint32_t l = 0; l < shape->levels; l++) {
+        size += stream_bytes(count, shape->width[l]);
+        count = reached[l];
+    }
+    return size + count;
+}
+
+size_t levels_size(const struct levels_survey *survey, uint8_t structure)
+{
+    const struct lwc_levels_shape *shape = lwc_levels_shape(structure);
+    uint32_t reached[LWC_LEVELS_MAX] = {0};
+    uint8_t ranked[256];
+
+    count_levels(survey, shape, ranked, rank_symbols(survey, ranked), reached);
+    return size_of(survey, shape, reached);
 }
 
 size_t levels_capacity(uint32_t weights)
 {
-    /* header, low bytes, level 0 at most 4 bits, streams 5 bits, escapes 1 byte */
-    return 128 + (size_t)weights * 4;
+    /* the rest at most 3 bytes, each level at most 4 bits, an escape */
+    return sizeof(struct lwc_levels_header) + 64 + (size_t)weights * 8;
 }
 
-size_t levels_encode(int structure, const uint8_t *src, uint32_t weights, uint8_t *out)
+/* Eight codes, one a byte, next to each other. */
+INLINE uint64_t squeeze(uint64_t codes, uint32_t width)
 {
-    size_t groups = ((size_t)weights + LWC_GROUP - 1) / LWC_GROUP;
-    size_t header = sizeof(struct lwc_levels_header) + LWC_LEVELS_SYMBOLS, size;
-    struct ranking ranking = {.limit = structure == LWC_STRUCTURE_4 ? 15 : 13};
-    uint8_t *level0 = out + header, *stream[5], *escapes, *low;
-    struct counts counts;
-    uint32_t at[2] = {0, 0}, i;
+    const uint64_t bytes = 0x00ff00ff00ff00ffull, words = 0x0000ffff0000ffffull;
+    uint64_t pairs = (codes & bytes) | (codes >> 8 & bytes) << width;
+    uint64_t fours = (pairs & words) | (pairs >> 16 & words) << (2 * width);
 
-    rank_exponents(&ranking, src, weights);
-    counts = count_codes(structure, &ranking, src, weights);
-    size = header + groups * (structure == LWC_STRUCTURE_4 ? 32 : 16);
-    for (i = 0; i < 5; i++) {
-        stream[i] = out + size;
-        size += ((size_t)counts.bits[i > 1] + 7) / 8;
+    return (fours & 0xffffffffull) | (fours >> 32) << (4 * width);
+}
+
+INLINE void pack_width(const uint8_t *codes, uint32_t count, uint32_t width, uint8_t *out)
+{
+    uint32_t i = 0;
+    uint64_t eight;
+
+    /* whole words, as long as what they overwrite comes later */
+    for (; i + 72 <= count; i += 8, out += width) {
+        memcpy(&eight, codes + i, 8);
+        eight = squeeze(eight, width);
+        memcpy(out, &eight, 8);
     }
-    escapes = out + size;
-    low = escapes + counts.escapes;
-    size += counts.escapes + (size_t)weights;
+    for (; i < count; i += 8, out += width) {
+        uint32_t n = count - i < 8 ? count - i : 8;
 
-    memset(out, 0, (size_t)(escapes - out));
-    put32(out, weights);
-    put32(out + 4, counts.escapes);
-    put32(out + 8, counts.bits[0]);
-    put32(out + 12, counts.bits[1]);
-    memcpy(out + sizeof(struct lwc_levels_header), ranking.symbols, LWC_LEVELS_SYMBOLS);
-    for (i = 0; i < weights; i++) {
-        uint16_t v = rotated(src, i);
-        unsigned int rank = ranking.rank[v >> 8];
-
-        low[i] = (uint8_t)v;
-        if (rank == ranking.limit)
-            *escapes++ = (uint8_t)(v >> 8);
-        if (structure == LWC_STRUCTURE_4)
-            put_rank_4(level0, i, rank);
-        else
-            put_rank_223(level0, stream, at, i, rank);
+        eight = 0;
+        memcpy(&eight, codes + i, n);
+        eight = squeeze(eight, width);
+        memcpy(out, &eight, stream_bytes(n, width));
     }
-    return size;
+}
+
+/* count codes, one a byte, to a stream. */
+static void pack_codes(const uint8_t *codes, uint32_t count, uint32_t width, uint8_t *out)
+{
+    switch (width) {
+    case 1:
+        pack_width(codes, count, 1, out);
+        break;
+    case 2:
+        pack_width(codes, count, 2, out);
+        break;
+    case 3:
+        pack_width(codes, count, 3, out);
+        break;
+    case 4:
+        pack_width(codes, count, 4, out);
+        break;
+    default:
+        pack_width(codes, count, width, out);
+    }
+}
+
+/* Codes of a level for count symbols; those that go on are kept at the front of symbols. */
+static uint32_t code_level(uint8_t *symbols, uint32_t count, const uint8_t code[256], uint8_t ones,
+                           uint8_t *codes)
+{
+    uint32_t on = 0, i = 0;
+
+    for (; i + 8 <= count; i += 8) {
+        uint64_t eight, out = 0;
+
+        memcpy(&eight, symbols + i, 8);
+        for (unsigned int k = 0; k < 8; k++) {
+            uint8_t symbol = (uint8_t)(eight >> (8 * k)), c = code[symbol];
+
+            out |= (uint64_t)c << (8 * k);
+            symbols[on] = symbol;
+            on += c == ones;
+        }
+        memcpy(codes + i, &out, 8);
+    }
+    for (; i < count; i++) {
+        uint8_t symbol = symbols[i];
+
+        codes[i] = code[symbol];
+        symbols[on] = symbol;
+        on += codes[i] == ones;
+    }
+    return on;
+}
+
+static void put32(void *out, uint32_t v)
+{
+    for (unsigned int i = 0; i < 4; i++)
+        ((uint8_t *)out)[i] = (uint8_t)(v >> (8 * i));
+}
+
+static void put_header(const struct levels_survey *survey, const struct lwc_levels_shape *shape,
+                       const uint8_t *ranked, uint32_t used, const uint32_t *reached, uint8_t *out)
+{
+    struct lwc_levels_header header = {.kept = survey->kept};
+    uint32_t symbols = 0;
+
+    put32(&header.weights, survey->weights);
+    for (uint32_t l = 0; l < shape->levels; l++) {
+        put32(&header.reached[l], reached[l]);
+        symbols += (1u << shape->width[l]) - 1;
+    }
+    memcpy(header.symbols, ranked, symbols < used ? symbols : used);
+    memcpy(out, &header, sizeof(header));
+}
+
+/* Streams of all levels and the escapes; returns the end of what was written. */
+static uint8_t *put_levels(struct levels_survey *survey, const struct lwc_levels_shape *shape,
+                           const uint8_t *ranked, uint32_t used, uint8_t *out)
+{
+    uint32_t first = 0, weights = survey->weights;
+    uint8_t *symbols = survey->symbols, *codes = survey->codes;
+
+    for (uint32_t l = 0; l < shape->levels; l++) {
+        uint8_t ones = (uint8_t)((1u << shape->width[l]) - 1), code[256];
+        uint32_t on;
+
+        memset(code, ones, sizeof(code));
+        for (uint32_t c = 0; c < ones && first + c < used; c++)
+            code[ranked[first + c]] = (uint8_t)c;
+        on = code_level(symbols, weights, code, ones, codes);
+        pack_codes(codes, weights, shape->width[l], out);
+        out += stream_bytes(weights, shape->width[l]);
+        first += ones;
+        weights = on;
+    }
+    memcpy(out, symbols, weights);
+    return out + weights;
+}
+
+size_t levels_encode(struct levels_survey *survey, uint8_t structure, uint8_t *out)
+{
+    const struct lwc_levels_shape *shape = lwc_levels_shape(structure);
+    uint32_t reached[LWC_LEVELS_MAX] = {0}, weights = survey->weights, used;
+    uint8_t ranked[256], *at = out + sizeof(struct lwc_levels_header);
+
+    used = rank_symbols(survey, ranked);
+    count_levels(survey, shape, ranked, used, reached);
+    put_header(survey, shape, ranked, used, reached, out);
+    for (uint32_t p = 0; p < survey->planes; p++, at += weights)
+        memcpy(at, survey->part[p], weights);
+    at = put_levels(survey, shape, ranked, used, at);
+    if (survey->last)
+        pack_codes(survey->part[survey->planes], weights, survey->last, at);
+    return size_of(survey, shape, reached);
 }

@@ -1,17 +1,50 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* LEVELS encoder; uapi/lwcmem_format.h describes the format. Thread safe, no state. */
 #ifndef LWC_LEVELS_ENCODE_H
 #define LWC_LEVELS_ENCODE_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* An upper limit of what levels_encode writes. */
+/* The enum lwc_field of an enum lwc_dtype; 0 where LEVELS does not apply. */
+uint8_t levels_field_of(uint16_t dtype);
+
+/* An upper limit of what levels_encode writes for so many elements of any field. */
 size_t levels_capacity(uint32_t weights);
 
+/* The rest of a weight: at most three byte planes and the bits that are left, a byte each. */
+#define LEVELS_PARTS 4
+
 /*
- * Encode weights bf16 values (little endian, any alignment) in a structure of
- * uapi/lwcmem_format.h. out: levels_capacity(weights) bytes. Returns the size.
+ * A tile taken apart: what all structures of LEVELS share. The arrays are in
+ * the scratch that levels_survey was given.
  */
-size_t levels_encode(int structure, const uint8_t *src, uint32_t weights, uint8_t *out);
+struct levels_survey {
+    uint32_t weights;
+    uint32_t count[256]; /* of each symbol */
+    uint8_t field;
+    uint8_t kept;                /* mantissa bits; those below are zero in all weights */
+    uint8_t planes;              /* byte planes of the rest */
+    uint8_t last;                /* bits of the rest's last part; 0: there is none */
+    uint8_t *symbols;            /* one a weight; levels_encode destroys them */
+    uint8_t *codes;              /* room for as many */
+    uint8_t *part[LEVELS_PARTS]; /* planes, then the last bits */
+};
+
+/* Bytes of scratch for so many weights. */
+size_t levels_scratch(uint32_t weights);
+
+/*
+ * src: 1 .. LWC_LEVELS_WEIGHTS elements of the field (little endian, any
+ * alignment). scratch: levels_scratch(weights) bytes, for as long as survey is used.
+ */
+void levels_survey(struct levels_survey *survey, uint8_t field, const uint8_t *src,
+                   uint32_t weights, uint8_t *scratch);
+
+/* Bytes that the tile takes in the structure (an enum lwc_structure). */
+size_t levels_size(const struct levels_survey *survey, uint8_t structure);
+
+/* out: levels_capacity(weights) bytes. Returns levels_size(). Once for each survey. */
+size_t levels_encode(struct levels_survey *survey, uint8_t structure, uint8_t *out);
 
 #endif

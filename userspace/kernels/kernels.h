@@ -60,14 +60,19 @@ struct kernels {
     /*
      * Rows of a bf16 LEVELS tile times n vectors, weights decoded in registers:
      * rows [first_row, first_row + rows) of the tile, whose rows have cols
-     * weights, a multiple of 64. view: from lwc_levels_open of the tile.
-     * Row r of the call is written as row r of out. Same bits as gemm on the
-     * decoded tile. NULL where this ISA has none. LWC_ERR_STREAM as the
-     * decoders: then out holds garbage that must not be used.
+     * weights, a multiple of 64. view: from lwc_levels_open of the tile, field
+     * bf16 with all 7 bits kept. x: n vectors of cols floats one after another,
+     * each as levels_arrange leaves it; 64-byte alignment is fastest. scratch:
+     * LWC_SCRATCH_TILE bytes, the caller's. Row r of the call is written as row
+     * r of out. Same bits as gemm on the decoded tile. NULL where this ISA has
+     * none. LWC_ERR_STREAM as the decoders: then out holds garbage that must
+     * not be used.
      */
-    enum lwc_error (*gemm_levels)(uint8_t structure, const struct lwc_levels_view *view,
-                                  size_t cols, size_t first_row, size_t rows,
-                                  const struct activations *in, const struct products *out);
+    enum lwc_error (*gemm_levels)(const struct lwc_levels_view *view, size_t cols, size_t first_row,
+                                  size_t rows, const float *x, size_t n, const struct products *out,
+                                  uint8_t *scratch);
+    /* cols floats, a multiple of 64, to the order in which gemm_levels of this ISA takes them */
+    void (*levels_arrange)(const float *x, size_t cols, float *out);
 };
 
 /* Fastest kernels whose ISA is in mask (bits that the CPU has); never NULL. */

@@ -6,46 +6,92 @@
 
 #include "kmod/codec/levels_avx512.h"
 
-struct levels_lookup {
-    __m512i table;
-    __m512i rows;
+/* Bytes that the rest is fetched ahead of its use. */
+#define REST_AHEAD 2048
+
+struct fused {
+    const uint8_t *codes;
+    const uint8_t *rest;
+    const uint8_t *next;
+    const uint8_t *next_start;
+    struct levels_lookup lookup;
 };
 
-static inline struct levels_lookup levels_lookup_of(uint8_t structure,
-                                                    const struct lwc_levels_view *view)
+static inline enum lwc_error fused_open(const struct lwc_levels_view *view, uint8_t *scratch,
+                                        struct fused *fused)
 {
-    uint8_t table[16];
+    enum lwc_error error =
+        lwc_levels_next(lwc_impl_select(LWC_ISA_AVX512), view, scratch, &fused->next);
 
-    if (structure == LWC_STRUCTURE_4)
-        memcpy(table, view->symbols, sizeof(table));
-    else
-        levels_223_table(view->symbols, table);
-    return (struct levels_lookup){levels_table_avx512(table), levels_rows_avx512()};
+    if (error)
+        return error;
+    fused->codes = view->codes[0];
+    fused->rest = view->plane[0];
+    fused->next_start = fused->next;
+    fused->lookup = levels_lookup_avx512(view->symbols, view->width[0]);
+    return LWC_OK;
 }
 
-/* 32 bf16 values as fp32 in two vectors. */
-static inline void widen(__m512i values, lanes_vector out[2])
+static inline void fused_skip(struct fused *fused, size_t groups, uint32_t width)
 {
-    __m512i low = _mm512_cvtepu16_epi32(_mm512_castsi512_si256(values));
-    __m512i high = _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(values, 1));
-
-    out[0] = _mm512_castsi512_ps(_mm512_slli_epi32(low, 16));
-    out[1] = _mm512_castsi512_ps(_mm512_slli_epi32(high, 16));
+    for (; groups; groups--) {
+        levels_symbols_avx512(fused->codes, width, &fused->lookup, &fused->next);
+        fused->codes += 8 * width;
+        fused->rest += LWC_GROUP;
+    }
 }
 
-static inline void levels_group_weights(uint8_t structure, const struct lwc_levels_view *view,
-                                        uint32_t group, const u64 planes[4],
-                                        const struct levels_lookup *lookup,
-                                        struct levels_position *at, lanes_vector w[4])
+static inline size_t fused_passed(const struct fused *fused)
 {
-    __m512i codes = structure == LWC_STRUCTURE_4
-                        ? levels_nibbles_avx512(view->level0 + (size_t)group * 32)
-                        : levels_codes_avx512(planes, lookup->rows);
-    __m512i first, second;
+    return (size_t)(fused->next - fused->next_start);
+}
 
-    levels_values_avx512(view, codes, lookup->table, group, at, &first, &second);
-    widen(first, w);
-    widen(second, w + 2);
+/*
+ * Vectors of even and of odd weights: w[2 * h + p] holds in each 128-bit lane i
+ * the weights 16 * i + 8 * h + p + {0, 2, 4, 6}.
+ */
+static inline __attribute__((always_inline)) void fused_group(struct fused *fused, uint32_t width,
+                                                              lanes_vector w[4])
+{
+    const __m512i upper = _mm512_set1_epi32((int)0xffff0000u);
+    __m512i symbols, first, second;
+
+    __builtin_prefetch(fused->rest + REST_AHEAD);
+    symbols = levels_symbols_avx512(fused->codes, width, &fused->lookup, &fused->next);
+    levels_bf16_avx512(symbols, _mm512_loadu_si512(fused->rest), &first, &second);
+    fused->codes += 8 * width;
+    fused->rest += LWC_GROUP;
+    w[0] = _mm512_castsi512_ps(_mm512_slli_epi32(first, 16));
+    w[1] = _mm512_castsi512_ps(_mm512_and_si512(first, upper));
+    w[2] = _mm512_castsi512_ps(_mm512_slli_epi32(second, 16));
+    w[3] = _mm512_castsi512_ps(_mm512_and_si512(second, upper));
+}
+
+static inline void fused_arrange(const float *x, float *out)
+{
+    for (size_t v = 0; v < 4; v++)
+        for (size_t i = 0; i < 16; i++)
+            out[16 * v + i] = x[i / 4 * 16 + v / 2 * 8 + i % 4 * 2 + v % 2];
+}
+
+static inline __m128 quarter(__m512 acc)
+{
+    __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(acc), _mm512_extractf32x8_ps(acc, 1));
+
+    return _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+}
+
+/* The tree of lanes_tree: + 32 and + 16 within each vector, + 8 between h, + 4, + 2, then p. */
+static inline float fused_tree(const lanes_vector acc[4])
+{
+    __m128 even = _mm_add_ps(quarter(acc[0]), quarter(acc[2]));
+    __m128 odd = _mm_add_ps(quarter(acc[1]), quarter(acc[3]));
+
+    even = _mm_add_ps(even, _mm_movehl_ps(even, even));
+    odd = _mm_add_ps(odd, _mm_movehl_ps(odd, odd));
+    even = _mm_add_ss(even, _mm_shuffle_ps(even, even, 1));
+    odd = _mm_add_ss(odd, _mm_shuffle_ps(odd, odd, 1));
+    return _mm_cvtss_f32(_mm_add_ss(even, odd));
 }
 
 #include "levels_gemm.h"
@@ -54,5 +100,6 @@ const struct kernels kernels_avx512 = {
     .name = "avx512",
     .isa = LWC_ISA_AVX512,
     .gemm_levels = gemm_levels,
+    .levels_arrange = levels_arrange,
     LANES_TABLE,
 };

@@ -64,17 +64,39 @@ static int map_tile(struct lwcmem_model *model, const struct lwc_object *object,
     return 0;
 }
 
-static enum lwc_error in_registers(struct lwcmem_model *model, const struct lwc_tile *tile,
-                                   const uint8_t *stored, size_t cols, uint64_t rows,
-                                   const struct activations *in, const struct products *out)
+/* The call's activations as the fused kernels take them; arranged for the first tile that needs
+ * them. NULL without memory. */
+static const float *arranged(const struct lwcmem_model *model, struct worker *worker, size_t cols,
+                             const struct activations *in)
 {
-    struct lwc_levels_view view;
-    enum lwc_error error =
-        lwc_levels_open(&view, tile->param, stored, tile->stored, (uint32_t)(rows * cols));
+    if (worker->arranged_ready)
+        return worker->arranged;
+    if (worker->arranged_capacity < in->n * cols) {
+        free(worker->arranged);
+        worker->arranged_capacity = 0;
+        worker->arranged = aligned_alloc(64, (in->n * cols * sizeof(float) + 63) & ~(size_t)63);
+        if (!worker->arranged)
+            return NULL;
+        worker->arranged_capacity = in->n * cols;
+    }
+    for (size_t t = 0; t < in->n; t++)
+        model->kernels->levels_arrange(in->x + t * in->x_stride, cols, worker->arranged + t * cols);
+    worker->arranged_ready = true;
+    return worker->arranged;
+}
 
-    if (error)
-        return error;
-    return model->kernels->gemm_levels(tile->param, &view, cols, 0, rows, in, out);
+static enum lwc_error decode_and_multiply(struct lwcmem_model *model, struct worker *worker,
+                                          const struct lwc_tile *tile, const uint8_t *stored,
+                                          uint32_t length, enum lwc_dtype dtype, size_t cols,
+                                          uint64_t rows, const struct activations *in,
+                                          const struct products *out)
+{
+    enum lwc_error error = lwc_tile_decode(worker->decoder.impl, tile, stored, tile->stored,
+                                           worker->tile, length, &worker->decoder.scratch);
+
+    if (!error)
+        model->kernels->gemm(dtype, worker->tile, rows, cols, in, out);
+    return error;
 }
 
 static int multiply_tile(struct lwcmem_model *model, const struct lwcmem_tensor *tensor,
@@ -84,24 +106,37 @@ static int multiply_tile(struct lwcmem_model *model, const struct lwcmem_tensor 
 {
     bool levels, whole = rows * tensor->cols * lwc_dtype_size(tensor->dtype) ==
                          lwc_tile_length(object, index);
+    struct lwc_levels_view view;
     enum lwc_error error;
     struct lwc_tile tile;
     const uint8_t *stored;
+    uint32_t length;
 
     if (map_tile(model, object, index, &tile, &stored, failure) < 0)
         return -1;
-    levels = tensor->dtype == LWC_DTYPE_BF16 && tile.chain[0] == LWC_CODEC_LEVELS &&
-             tensor->cols % LWC_GROUP == 0;
+    levels = tile.chain[0] == LWC_CODEC_LEVELS && tile.field == LWC_FIELD_BF16 &&
+             tensor->dtype == LWC_DTYPE_BF16 && tensor->cols % LWC_GROUP == 0;
     if (levels)
         atomic_fetch_add_explicit(&model->rows_eligible, rows, memory_order_relaxed);
-    if (levels && whole && model->kernels->gemm_levels) {
-        error = in_registers(model, &tile, stored, tensor->cols, rows, in, out);
+    length = lwc_tile_length(object, index);
+    error = LWC_OK;
+    if (levels && whole && model->kernels->gemm_levels)
+        error = lwc_levels_open(&view, tile.param, tile.field, stored, tile.stored,
+                                length / lwc_field_size(tile.field));
+    if (error)
+        return damaged(model, object, index, error, failure);
+    if (levels && whole && model->kernels->gemm_levels && view.kept == 7) {
+        const float *x = arranged(model, worker, tensor->cols, in);
+
+        if (!x)
+            return fail(failure, "%s: out of memory for activations",
+                        container_path(model->container));
+        error = model->kernels->gemm_levels(&view, tensor->cols, 0, rows, x, in->n, out,
+                                            worker->decoder.scratch.tile);
         atomic_fetch_add_explicit(&model->rows_fused, rows, memory_order_relaxed);
     } else {
-        error = lwc_tile_decode(worker->decoder.impl, &tile, stored, tile.stored, worker->tile,
-                                lwc_tile_length(object, index), &worker->decoder.scratch);
-        if (!error)
-            model->kernels->gemm(tensor->dtype, worker->tile, rows, tensor->cols, in, out);
+        error = decode_and_multiply(model, worker, &tile, stored, length, tensor->dtype,
+                                    tensor->cols, rows, in, out);
         atomic_fetch_add_explicit(&model->rows_buffered, rows, memory_order_relaxed);
         atomic_fetch_add_explicit(&model->tiles_decoded, 1, memory_order_relaxed);
     }
@@ -143,6 +178,7 @@ int fused_multiply(struct lwcmem_model *model, const struct lwcmem_tensor *tenso
     uint64_t row = tensor->cols * lwc_dtype_size(tensor->dtype);
     struct lwc_object object;
 
+    worker->arranged_ready = false;
     if (container_object(model->container, tensor->object, &object, failure) < 0)
         return -1;
     if (!row || object.tile_bytes % row)

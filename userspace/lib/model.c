@@ -27,13 +27,6 @@ static int start_workers(struct lwcmem_model *model, struct failure *failure)
     return model->workers ? 0 : fail(failure, "out of memory for %u threads", model->threads);
 }
 
-static const char *structure_name(const struct lwc_tile *tile)
-{
-    if (tile->chain[0] != LWC_CODEC_LEVELS)
-        return "none";
-    return tile->param == LWC_STRUCTURE_4 ? "(4)" : "(2,2,3)";
-}
-
 /* pack writes one structure: the first tile that has one tells it. */
 static int find_structure(struct lwcmem_model *model, struct failure *failure)
 {
@@ -50,7 +43,8 @@ static int find_structure(struct lwcmem_model *model, struct failure *failure)
             continue;
         if (container_tile(model->container, &object, 0, &tile, failure) < 0)
             return -1;
-        model->structure = structure_name(&tile);
+        if (tile.chain[0] == LWC_CODEC_LEVELS)
+            model->structure = lwc_structure_name(tile.param);
     }
     return 0;
 }
@@ -110,6 +104,7 @@ void lwcmem_close(struct lwcmem_model *model)
         free(model->workers[i].stored);
         free(model->workers[i].tile);
         free(model->workers[i].row);
+        free(model->workers[i].arranged);
     }
     free(model->workers);
     container_close(model->container);

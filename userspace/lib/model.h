@@ -22,6 +22,9 @@ struct worker {
     uint8_t *tile;   /* LWC_TILE_MAX bytes: the tile decoded last */
     uint8_t *row;    /* a row that is cut into tiles */
     size_t row_capacity;
+    float *arranged; /* a call's activations in the order of the fused kernels */
+    size_t arranged_capacity;
+    bool arranged_ready;
 };
 
 struct lwcmem_model {
