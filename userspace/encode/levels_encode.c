@@ -128,6 +128,7 @@ static void count_symbols(struct levels_survey *survey)
         uint64_t eight;
 
         memcpy(&eight, symbols + i, 8);
+#pragma GCC unroll 8
         for (unsigned int k = 0; k < 8; k++)
             part[k % 4][eight >> (8 * k) & 255]++;
     }
@@ -282,33 +283,68 @@ static void pack_codes(const uint8_t *codes, uint32_t count, uint32_t width, uin
     }
 }
 
-/* Codes of a level for count symbols; those that go on are kept at the front of symbols. */
-static uint32_t code_level(uint8_t *symbols, uint32_t count, const uint8_t code[256], uint8_t ones,
-                           uint8_t *codes)
+/* Codes of count symbols: the place in symbol[0 .. ones - 1], else ones. */
+VECTORISED static void code_symbols(const uint8_t *restrict symbols, uint32_t count,
+                                    const uint8_t *symbol, uint32_t known, uint8_t ones,
+                                    uint8_t *restrict codes)
 {
-    uint32_t on = 0, i = 0;
+    for (uint32_t i = 0; i < count; i++)
+        codes[i] = ones;
+    for (uint32_t c = 0; c < known; c++) {
+        uint8_t wanted = symbol[c];
 
-    for (; i + 8 <= count; i += 8) {
-        uint64_t eight, out = 0;
-
-        memcpy(&eight, symbols + i, 8);
-        for (unsigned int k = 0; k < 8; k++) {
-            uint8_t symbol = (uint8_t)(eight >> (8 * k)), c = code[symbol];
-
-            out |= (uint64_t)c << (8 * k);
-            symbols[on] = symbol;
-            on += c == ones;
-        }
-        memcpy(codes + i, &out, 8);
+        for (uint32_t i = 0; i < count; i++)
+            codes[i] = symbols[i] == wanted ? (uint8_t)c : codes[i];
     }
-    for (; i < count; i++) {
-        uint8_t symbol = symbols[i];
+}
 
-        codes[i] = code[symbol];
-        symbols[on] = symbol;
+/* The symbols whose code is ones to out, in order; out may be symbols. Returns how many. */
+static uint32_t keep_symbols(const uint8_t *symbols, const uint8_t *codes, uint32_t count,
+                             uint8_t ones, uint8_t *out)
+{
+    uint32_t on = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        out[on] = symbols[i];
         on += codes[i] == ones;
     }
     return on;
+}
+
+__attribute__((target("bmi2,popcnt"))) static uint32_t keep_symbols_bmi2(const uint8_t *symbols,
+                                                                         const uint8_t *codes,
+                                                                         uint32_t count,
+                                                                         uint8_t ones, uint8_t *out)
+{
+    const uint64_t every = 0x0101010101010101ull;
+    uint32_t on = 0, i = 0;
+
+    for (; i + 8 <= count; i += 8) {
+        uint64_t symbol, differ, mask;
+
+        memcpy(&symbol, symbols + i, 8);
+        memcpy(&differ, codes + i, 8);
+        differ ^= ones * every;
+        mask = ((differ + 0x7f * every) >> 7 & every) * 255; /* where codes, below 128, differ */
+        symbol = __builtin_ia32_pext_di(symbol, ~mask);
+        /* never beyond what has been read */
+        memcpy(out + on, &symbol, 8);
+        on += 8 - (uint32_t)__builtin_popcountll(mask) / 8;
+    }
+    return on + keep_symbols(symbols + i, codes + i, count - i, ones, out + on);
+}
+
+/* Codes of a level for count symbols; those that go on are kept at the front of symbols. */
+static uint32_t code_level(uint8_t *symbols, uint32_t count, const uint8_t *symbol, uint32_t known,
+                           uint8_t ones, uint8_t *codes)
+{
+    /* as much as stays in L1 from symbol to symbol */
+    for (uint32_t i = 0; i < count; i += 4096)
+        code_symbols(symbols + i, count - i < 4096 ? count - i : 4096, symbol, known, ones,
+                     codes + i);
+    if (__builtin_cpu_supports("bmi2"))
+        return keep_symbols_bmi2(symbols, codes, count, ones, symbols);
+    return keep_symbols(symbols, codes, count, ones, symbols);
 }
 
 static void put32(void *out, uint32_t v)
@@ -340,13 +376,10 @@ static uint8_t *put_levels(struct levels_survey *survey, const struct lwc_levels
     uint8_t *symbols = survey->symbols, *codes = survey->codes;
 
     for (uint32_t l = 0; l < shape->levels; l++) {
-        uint8_t ones = (uint8_t)((1u << shape->width[l]) - 1), code[256];
-        uint32_t on;
+        uint8_t ones = (uint8_t)((1u << shape->width[l]) - 1);
+        uint32_t known = used > first ? used - first : 0, on;
 
-        memset(code, ones, sizeof(code));
-        for (uint32_t c = 0; c < ones && first + c < used; c++)
-            code[ranked[first + c]] = (uint8_t)c;
-        on = code_level(symbols, weights, code, ones, codes);
+        on = code_level(symbols, weights, ranked + first, known < ones ? known : ones, ones, codes);
         pack_codes(codes, weights, shape->width[l], out);
         out += stream_bytes(weights, shape->width[l]);
         first += ones;
