@@ -84,4 +84,4 @@ clean:
 
 .PHONY: all unit-programs modules kselftests deps models demo check check-user check-vm check-um fuzz clean
 .SECONDARY:
--include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d)
+-include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(wildcard $(B)/tests/unit/*.d)

@@ -135,7 +135,8 @@ static void fill_arena(void)
 
 static void write_payloads(struct writer *writer, struct lwc_tile *tiles)
 {
-    struct encoder *encoder = encoder_new(&(struct encode_policy){1u << LWC_STRUCTURE_2222, 1, 25});
+    struct encoder *encoder = encoder_new(&(struct encode_policy){
+        .structures = 1u << LWC_STRUCTURE_2222, .zstd_level = 1, .slow_gain = 25});
     struct encoded_tile encoded = {0};
     struct failure failure;
     uint64_t offset;
