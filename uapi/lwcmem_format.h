@@ -50,10 +50,12 @@
 #define LWC_INCOMPAT_PLANES	 (1ull << 0)
 #define LWC_INCOMPAT_ZSTD	 (1ull << 1)
 #define LWC_INCOMPAT_COPY	 (1ull << 2)
+#define LWC_INCOMPAT_SPARSE	 (1ull << 3)
 /* LEVELS in structure s and LEVELS of field f: one bit each */
 #define LWC_INCOMPAT_STRUCTURE(s) (1ull << (16 + (s)))
 #define LWC_INCOMPAT_FIELD(f)	 (1ull << (32 + (f)))
 #define LWC_INCOMPAT_KNOWN	 (LWC_INCOMPAT_PLANES | LWC_INCOMPAT_ZSTD | LWC_INCOMPAT_COPY | \
+				  LWC_INCOMPAT_SPARSE | \
 				  (LWC_INCOMPAT_STRUCTURE(LWC_STRUCTURES) - LWC_INCOMPAT_STRUCTURE(1)) | \
 				  (LWC_INCOMPAT_FIELD(LWC_FIELDS) - LWC_INCOMPAT_FIELD(1)))
 
@@ -179,15 +181,16 @@ enum lwc_codec_id {
 	LWC_CODEC_LEVELS = 4,
 	LWC_CODEC_PLANES = 5,		/* byte planes of param-byte elements, then inner */
 	LWC_CODEC_COPY = 6,		/* same bytes as tile ref; never of a COPY */
+	LWC_CODEC_SPARSE = 7,		/* a mask, then inner for what is not zero */
 	LWC_CODECS,
 };
 
 /*
  * chain: outermost first; the stored bytes are input of the last codec. Valid
- * chains: one codec, or PLANES followed by RAW or ZSTD. param: element size of
- * PLANES, structure of LEVELS, else 0. field: of LEVELS, else 0. COPY stores
- * nothing: offset, stored and crc are those of the tile it names, which ref
- * repeats for checking.
+ * chains: one codec, PLANES followed by RAW or ZSTD, or SPARSE followed by RAW
+ * or LEVELS. param: element size of PLANES, structure of LEVELS, else 0. field:
+ * of LEVELS, else 0. COPY stores nothing: offset, stored and crc are those of
+ * the tile it names, which ref repeats for checking.
  */
 struct lwc_tile {
 	__le64 offset;
@@ -238,6 +241,7 @@ enum lwc_structure {
 	LWC_STRUCTURE_33 = 2,		/* (3,3) */
 	LWC_STRUCTURE_2222 = 3,		/* (2,2,2,2) */
 	LWC_STRUCTURE_211222 = 4,	/* (2,1,1,2,2,2) */
+	LWC_STRUCTURE_111222 = 5,	/* (1,1,1,2,2,2) */
 	LWC_STRUCTURES,
 };
 
@@ -266,6 +270,32 @@ struct lwc_levels_header {
 
 #define LWC_GROUP		64
 
+/*
+ * SPARSE: elements of `element` bytes (1, 2 or 4) that are not all zero bits,
+ * in order, by the codec that follows in the chain; and a mask that says where
+ * they belong. An element with its bit set may be zero too.
+ *
+ * LWC_MASK_BITS: bit i % 8 of byte i / 8 is set for element i if it is stored;
+ * the bits of the last byte that are left are zero.
+ * LWC_MASK_2_OF_4: elements are a multiple of four, and of four elements two
+ * are stored: a stream of 3-bit codes, one for each four. Codes 0 .. 5 mean
+ * elements 0 1, 0 2, 1 2, 0 3, 1 3, 2 3; others are not allowed.
+ *
+ * Layout of the stored bytes: struct lwc_sparse_header, the mask, the stored
+ * bytes of the inner codec.
+ */
+enum lwc_mask {
+	LWC_MASK_BITS = 1,
+	LWC_MASK_2_OF_4 = 2,
+};
+
+struct lwc_sparse_header {
+	__le32 kept;			/* elements that are stored */
+	__u8 element;
+	__u8 mask;
+	__u8 reserved[2];
+};
+
 #ifdef __cplusplus
 #define LWC_SIZE_ASSERT(t, n) static_assert(sizeof(t) == (n), #t)
 #else
@@ -280,5 +310,6 @@ LWC_SIZE_ASSERT(struct lwc_object, 152);
 LWC_SIZE_ASSERT(struct lwc_tile, 32);
 LWC_SIZE_ASSERT(struct lwc_dep, 48);
 LWC_SIZE_ASSERT(struct lwc_levels_header, 64);
+LWC_SIZE_ASSERT(struct lwc_sparse_header, 8);
 
 #endif

@@ -101,6 +101,12 @@ struct lwc_impl {
 	/* count symbols, rotated where levels_turned, and the rest to elements of the field */
 	void (*join)(u8 field, const u8 *symbols, const struct levels_parts *parts, u32 count,
 		     u8 *dst);
+	/*
+	 * SPARSE: count elements to dst, the next one of src where the mask has
+	 * a one, else zero. src is where the last elements of dst are, as many
+	 * as the mask has ones: each is read before its place is written.
+	 */
+	void (*scatter)(const u8 *mask, u32 count, u32 element, const u8 *src, u8 *dst);
 	/* interleave element bytes: plane b of count bytes at src + b * count */
 	void (*planes)(const u8 *src, u8 *dst, size_t count, u32 element);
 };

@@ -18,6 +18,7 @@ const struct lwc_levels_shape *lwc_levels_shape(u8 structure)
 		[LWC_STRUCTURE_33] = { 2, { 3, 3 } },
 		[LWC_STRUCTURE_2222] = { 4, { 2, 2, 2, 2 } },
 		[LWC_STRUCTURE_211222] = { 6, { 2, 1, 1, 2, 2, 2 } },
+		[LWC_STRUCTURE_111222] = { 6, { 1, 1, 1, 2, 2, 2 } },
 	};
 
 	return structure && structure < LWC_STRUCTURES ? &shapes[structure] : NULL;
@@ -30,6 +31,7 @@ const char *lwc_structure_name(u8 structure)
 		[LWC_STRUCTURE_33] = "(3,3)",
 		[LWC_STRUCTURE_2222] = "(2,2,2,2)",
 		[LWC_STRUCTURE_211222] = "(2,1,1,2,2,2)",
+		[LWC_STRUCTURE_111222] = "(1,1,1,2,2,2)",
 	};
 
 	return structure && structure < LWC_STRUCTURES ? names[structure] : "?";
@@ -93,7 +95,7 @@ static const u8 *section(const u8 *src, size_t *need, size_t len)
 	return at;
 }
 
-static bool tail_clear(const u8 *stream, u32 count, u32 width)
+bool levels_tail_clear(const u8 *stream, u32 count, u32 width)
 {
 	size_t bits = (size_t)count * width;
 
@@ -106,9 +108,9 @@ static bool padding_clear(const struct lwc_levels_view *view)
 	u32 bits = levels_fields[view->field].symbol, escapes = view->count[view->levels], i;
 
 	for (i = 0; i < view->levels; i++)
-		if (!tail_clear(view->codes[i], view->count[i], view->width[i]))
+		if (!levels_tail_clear(view->codes[i], view->count[i], view->width[i]))
 			return false;
-	if (!tail_clear(view->stream, view->count[0], view->stream_width))
+	if (!levels_tail_clear(view->stream, view->count[0], view->stream_width))
 		return false;
 	for (i = 0; bits < 8 && i < escapes; i++)
 		if (view->escapes[i] >> bits)
@@ -201,13 +203,23 @@ enum lwc_error lwc_levels_next(const struct lwc_impl *impl, const struct lwc_lev
 	return LWC_OK;
 }
 
+void levels_unpack(const struct lwc_impl *impl, const u8 *codes, u32 width, u32 count, u8 *out)
+{
+	u32 whole = count / LWC_GROUP * LWC_GROUP;
+	u8 group[GROUP_SIZE];
+
+	impl->unpack(codes, width, whole, out);
+	if (whole == count)
+		return;
+	last_group(group, codes, width, count);
+	impl->unpack(group + GROUP_BEFORE, width, count - whole, out + whole);
+}
+
 /* The rest of count weights from first on; stream: buffer for what has to be unpacked. */
 static void rest_parts(const struct lwc_impl *impl, const struct lwc_levels_view *view, u32 first,
 		       u32 count, u8 *stream, struct levels_parts *parts)
 {
-	u32 width = view->stream_width, whole = count / LWC_GROUP * LWC_GROUP, i;
-	const u8 *codes = view->stream + (size_t)first / 8 * width;
-	u8 group[GROUP_SIZE];
+	u32 width = view->stream_width, i;
 
 	parts->kept = view->kept;
 	parts->count = view->planes;
@@ -217,11 +229,7 @@ static void rest_parts(const struct lwc_impl *impl, const struct lwc_levels_view
 	}
 	if (!width)
 		return;
-	impl->unpack(codes, width, whole, stream);
-	if (whole != count) {
-		last_group(group, codes, width, count);
-		impl->unpack(group + GROUP_BEFORE, width, count - whole, stream + whole);
-	}
+	levels_unpack(impl, view->stream + (size_t)first / 8 * width, width, count, stream);
 	parts->bits[i] = (u8)width;
 	parts->part[i] = stream;
 	parts->count++;

@@ -44,6 +44,12 @@ u32 levels_level_avx2(const u8 *codes, u32 width, const u8 *symbols, u32 count, 
 u32 levels_level_avx512(const u8 *codes, u32 width, const u8 *symbols, u32 count, const u8 *next,
 			u8 *out);
 
+/* Are the bits behind the last of count codes zero? */
+bool levels_tail_clear(const u8 *stream, u32 count, u32 width);
+
+/* count codes to bytes: whole groups are written, eight bytes before codes are read. */
+void levels_unpack(const struct lwc_impl *impl, const u8 *codes, u32 width, u32 count, u8 *out);
+
 void levels_unpack_scalar(const u8 *codes, u32 width, u32 count, u8 *out);
 void levels_unpack_bmi2(const u8 *codes, u32 width, u32 count, u8 *out);
 void levels_unpack_avx512(const u8 *codes, u32 width, u32 count, u8 *out);

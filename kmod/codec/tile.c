@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-3-Clause
 /* From a tile entry and its stored bytes to the decoded tile. */
 #include "levels.h"
+#include "sparse.h"
 
 void lwc_planes_scalar(const u8 *src, u8 *dst, size_t count, u32 element)
 {
@@ -73,6 +74,36 @@ static enum lwc_error decode_planes(const struct lwc_impl *impl, const struct lw
 	return LWC_OK;
 }
 
+static enum lwc_error decode_sparse(const struct lwc_impl *impl, const struct lwc_tile *entry,
+				    const u8 *src, size_t src_len, u8 *dst, size_t dst_len,
+				    struct lwc_scratch *scratch)
+{
+	u8 *bits = scratch->tile, *codes = scratch->tile + LWC_TILE_MAX / 4;
+	struct sparse_view view;
+	enum lwc_error error;
+	size_t kept_len;
+	u8 *kept;
+
+	error = sparse_open(&view, src, src_len, dst_len);
+	if (error)
+		return error;
+	/* the elements wait at the end of the tile until they are scattered over it */
+	kept_len = (size_t)view.kept * view.element;
+	kept = dst + (dst_len - kept_len);
+	if (entry->chain[1] == LWC_CODEC_LEVELS)
+		error = decode_levels(impl, entry, view.inner, view.inner_len, kept, kept_len,
+				      scratch);
+	else
+		error = decode_raw(view.inner, view.inner_len, kept, kept_len);
+	if (error)
+		return error;
+	error = sparse_mask(impl, &view, bits, codes);
+	if (error)
+		return error;
+	impl->scatter(bits, view.count, view.element, kept, dst);
+	return LWC_OK;
+}
+
 enum lwc_error lwc_tile_decode(const struct lwc_impl *impl, const struct lwc_tile *entry,
 			       const u8 *src, size_t src_len, u8 *dst, size_t dst_len,
 			       struct lwc_scratch *scratch)
@@ -89,6 +120,8 @@ enum lwc_error lwc_tile_decode(const struct lwc_impl *impl, const struct lwc_til
 		return decode_levels(impl, entry, src, src_len, dst, dst_len, scratch);
 	case LWC_CODEC_PLANES:
 		return decode_planes(impl, entry, src, src_len, dst, dst_len, scratch);
+	case LWC_CODEC_SPARSE:
+		return decode_sparse(impl, entry, src, src_len, dst, dst_len, scratch);
 	default:
 		return LWC_ERR_CHAIN;
 	}

@@ -230,6 +230,10 @@ static bool chain_ok(const struct lwc_tile *entry)
 	if (chain[0] == LWC_CODEC_PLANES)
 		return (chain[1] == LWC_CODEC_RAW || chain[1] == LWC_CODEC_ZSTD) &&
 		       entry->param >= 2 && entry->param <= 8 && !entry->field;
+	if (chain[0] == LWC_CODEC_SPARSE)
+		return (chain[1] == LWC_CODEC_RAW && !entry->param && !entry->field) ||
+		       (chain[1] == LWC_CODEC_LEVELS && lwc_levels_shape(entry->param) &&
+			lwc_field_size(entry->field));
 	if (chain[1])
 		return false;
 	if (chain[0] == LWC_CODEC_LEVELS)

@@ -63,6 +63,8 @@ static uint64_t features_of(const struct lwc_tile *tile)
             features |= LWC_INCOMPAT_ZSTD;
         else if (tile->chain[i] == LWC_CODEC_PLANES)
             features |= LWC_INCOMPAT_PLANES;
+        else if (tile->chain[i] == LWC_CODEC_SPARSE)
+            features |= LWC_INCOMPAT_SPARSE;
         else if (tile->chain[i] == LWC_CODEC_COPY)
             features |= LWC_INCOMPAT_COPY;
         else if (tile->chain[i] == LWC_CODEC_LEVELS)
@@ -353,9 +355,13 @@ static int parse_favor(const char *text, struct encode_policy *policy)
         const char *name;
         struct encode_policy policy;
     } favors[] = {
-        {"balanced", {.structures = 1u << LWC_STRUCTURE_2222, .zstd_level = 3, .slow_gain = 10}},
+        {"balanced",
+         {.structures = 1u << LWC_STRUCTURE_2222 | 1u << LWC_STRUCTURE_111222,
+          .zstd_level = 3,
+          .slow_gain = 10}},
         {"size",
-         {.structures = 1u << LWC_STRUCTURE_2222 | 1u << LWC_STRUCTURE_211222,
+         {.structures =
+              1u << LWC_STRUCTURE_2222 | 1u << LWC_STRUCTURE_211222 | 1u << LWC_STRUCTURE_111222,
           .zstd_level = 15,
           .try_all = true}},
         {"speed",
@@ -431,7 +437,8 @@ static int run(int argc, char **argv)
         }
     }
     if (structure && !(options.policy.structures = parse_structure(structure)))
-        return cli_usage(&command_pack, "--structure is 4, 3,3, 2,2,2,2 or 2,1,1,2,2,2");
+        return cli_usage(&command_pack,
+                         "--structure is 4, 3,3, 2,2,2,2, 2,1,1,2,2,2 or 1,1,1,2,2,2");
     if (argc - optind != 1 || !options.out)
         return cli_usage(&command_pack, "give one MODEL and -o OUT.lwc");
     options.model = argv[optind];
@@ -445,7 +452,8 @@ const struct command command_pack = {
     .help = "MODEL            any directory, or one file; symlinks are followed\n"
             "-o OUT.lwc       the container to write\n"
             "--favor F        balanced (default), size: smallest, speed: fastest to decode\n"
-            "--structure S    force the structure of LEVELS: 4, 3,3, 2,2,2,2 or 2,1,1,2,2,2\n"
+            "--structure S    force the structure of LEVELS: 4, 3,3, 2,2,2,2, 2,1,1,2,2,2\n"
+            "                 or 1,1,1,2,2,2\n"
             "-j N             threads (default: all CPUs of this process)\n"
             "--force          replace OUT.lwc if it exists\n",
     .run = run,

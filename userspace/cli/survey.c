@@ -28,11 +28,13 @@ static unsigned int kind_of(const struct lwc_tile *tile)
 static void describe(unsigned int kind, char text[32])
 {
     static const char *const names[LWC_CODECS] = {"",       "RAW",    "CONST", "ZSTD",
-                                                  "LEVELS", "PLANES", "COPY"};
+                                                  "LEVELS", "PLANES", "COPY",  "SPARSE"};
     unsigned int outer = kind / 16 / LWC_CODECS, inner = kind / 16 % LWC_CODECS;
 
     if (outer == LWC_CODEC_LEVELS)
         snprintf(text, 32, "LEVELS %s", lwc_structure_name(kind % 16));
+    else if (inner == LWC_CODEC_LEVELS)
+        snprintf(text, 32, "%s+LEVELS %s", names[outer], lwc_structure_name(kind % 16));
     else
         snprintf(text, 32, "%s%s%s", names[outer], inner ? "+" : "", names[inner]);
 }

@@ -8,6 +8,7 @@
 #include "encode/encode.h"
 #include "encode/levels_encode.h"
 #include "encode/probe.h"
+#include "encode/sparse_encode.h"
 #include "kmod/codec/codec.h"
 
 struct encoder {
@@ -15,6 +16,7 @@ struct encoder {
     ZSTD_CCtx *zstd;
     uint8_t *planes;  /* LWC_TILE_MAX bytes */
     uint8_t *scratch; /* of LEVELS */
+    uint8_t *kept;    /* LWC_TILE_MAX bytes: elements that are not zero */
     uint8_t *trial;   /* a candidate's stored bytes */
     size_t trial_size;
 };
@@ -30,9 +32,11 @@ struct encoder *encoder_new(const struct encode_policy *policy)
     encoder->zstd = ZSTD_createCCtx();
     encoder->planes = malloc(LWC_TILE_MAX);
     encoder->scratch = malloc(levels_scratch(LWC_LEVELS_WEIGHTS));
-    encoder->trial_size = levels > zstd ? levels : zstd;
+    encoder->kept = malloc(LWC_TILE_MAX);
+    encoder->trial_size = (levels > zstd ? levels : zstd) + sparse_capacity(LWC_TILE_MAX);
     encoder->trial = malloc(encoder->trial_size);
-    if (!encoder->zstd || !encoder->planes || !encoder->scratch || !encoder->trial) {
+    if (!encoder->zstd || !encoder->planes || !encoder->scratch || !encoder->kept ||
+        !encoder->trial) {
         encoder_free(encoder);
         return NULL;
     }
@@ -49,6 +53,7 @@ void encoder_free(struct encoder *encoder)
     ZSTD_freeCCtx(encoder->zstd);
     free(encoder->planes);
     free(encoder->scratch);
+    free(encoder->kept);
     free(encoder->trial);
     free(encoder);
 }
@@ -83,7 +88,7 @@ static int offer_zstd(struct encoder *encoder, struct encoded_tile *out, const u
 
     if (ZSTD_isError(size))
         return -ENOMEM;
-    if (out->entry.chain[0] == LWC_CODEC_LEVELS &&
+    if (out->entry.chain[0] != LWC_CODEC_RAW &&
         size * 100 > out->size * (100 - encoder->policy.slow_gain))
         return 0;
     if (element > 1)
@@ -101,28 +106,69 @@ static void split_planes(uint8_t *planes, const uint8_t *src, size_t len, unsign
             planes[plane * count + i] = src[i * element + plane];
 }
 
-/* LEVELS in the smallest structure of the policy, if that is smaller than what out holds. */
-static int offer_levels(struct encoder *encoder, struct encoded_tile *out,
-                        struct levels_survey *survey)
+/* The smallest structure of the policy, if it takes less than limit; else 0. *size: its bytes. */
+static uint8_t pick_structure(const struct encoder *encoder, const struct levels_survey *survey,
+                              size_t limit, size_t *size)
 {
-    size_t size, best_size = out->size;
     uint8_t best = 0;
-    int error;
 
     for (uint8_t structure = 1; structure < LWC_STRUCTURES; structure++) {
+        size_t trial;
+
         if (!(encoder->policy.structures >> structure & 1))
             continue;
-        size = levels_size(survey, structure);
-        if (size < best_size) {
-            best_size = size;
+        trial = levels_size(survey, structure);
+        if (trial < limit) {
+            limit = *size = trial;
             best = structure;
         }
     }
-    if (!best)
+    return best;
+}
+
+static int offer_levels(struct encoder *encoder, struct encoded_tile *out,
+                        struct levels_survey *survey)
+{
+    size_t size;
+    uint8_t structure = pick_structure(encoder, survey, out->size, &size);
+    int error;
+
+    if (!structure)
         return 0;
-    size = levels_encode(survey, best, encoder->trial);
-    error = offer(out, LWC_CODEC_LEVELS, LWC_CODEC_NONE, best, encoder->trial, size);
+    levels_encode(survey, structure, encoder->trial);
+    error = offer(out, LWC_CODEC_LEVELS, LWC_CODEC_NONE, structure, encoder->trial, size);
     out->entry.field = survey->field;
+    return error;
+}
+
+/* What is not zero by LEVELS (field, or 0) or as it is, where an eighth is zero. */
+static int offer_sparse(struct encoder *encoder, struct encoded_tile *out, uint8_t field,
+                        const uint8_t *src, size_t count, uint32_t element)
+{
+    uint8_t *at = encoder->trial, structure = 0;
+    struct levels_survey survey;
+    size_t size, stored, inner;
+    int error;
+
+    if (sparse_nonzero(src, count, element) > count - count / 8)
+        return 0;
+    size = sparse_encode(src, count, element, at, encoder->kept, &stored);
+    if (size >= out->size)
+        return 0;
+    inner = stored * element;
+    if (field && stored <= LWC_LEVELS_WEIGHTS) {
+        levels_survey(&survey, field, encoder->kept, (uint32_t)stored, encoder->scratch);
+        structure = pick_structure(encoder, &survey, inner, &inner);
+    }
+    if (size + inner >= out->size)
+        return 0;
+    if (structure)
+        levels_encode(&survey, structure, at + size);
+    else
+        memcpy(at + size, encoder->kept, inner);
+    error = offer(out, LWC_CODEC_SPARSE, structure ? LWC_CODEC_LEVELS : LWC_CODEC_RAW, structure,
+                  at, size + inner);
+    out->entry.field = structure ? field : 0;
     return error;
 }
 
@@ -131,22 +177,37 @@ static int offer_levels(struct encoder *encoder, struct encoded_tile *out,
 /* Percent of blocks that repeat from which on zstd finds more than LEVELS loses to it. */
 #define REPEATS_ENOUGH 3
 
-/*
- * Could zstd on planes beat LEVELS? That comes near the entropy of the
- * symbols; zstd gains where the rest is not random either, or by repetition.
- */
-static bool zstd_promises(const struct encoder *encoder, const struct levels_survey *survey)
+/* What zstd on planes may come to, without repetition: see probe_entropy. */
+static size_t entropy_size(const struct levels_survey *survey)
 {
-    double bits = probe_entropy(survey->symbols, survey->weights, 8), whole = bits + survey->last;
+    double bits = probe_entropy(survey->symbols, survey->weights, 8);
 
-    for (uint32_t p = 0; p < survey->planes; p++) {
+    for (uint32_t p = 0; p < survey->planes; p++)
         bits += probe_entropy(survey->part[p], survey->weights, 8);
-        whole += 8;
-    }
     if (survey->last)
         bits += probe_entropy(survey->part[survey->planes], survey->weights, survey->last);
-    return bits * 100 < whole * (100 - encoder->policy.slow_gain) ||
-           probe_repeats(survey->symbols, survey->weights) >= REPEATS_ENOUGH;
+    return (size_t)(bits * survey->weights / 8);
+}
+
+/* LEVELS and SPARSE; *promising: zstd could do better still. */
+static int offer_floats(struct encoder *encoder, struct encoded_tile *out, uint8_t field,
+                        const uint8_t *src, size_t len, bool *promising)
+{
+    uint32_t element = lwc_field_size(field), weights = (uint32_t)(len / element);
+    struct levels_survey survey;
+    size_t estimate;
+    int error;
+
+    levels_survey(&survey, field, src, weights, encoder->scratch);
+    /* before encoding, which uses the symbols up */
+    estimate = entropy_size(&survey);
+    *promising = encoder->policy.try_all || len <= SMALL_TILE ||
+                 probe_repeats(survey.symbols, weights) >= REPEATS_ENOUGH;
+    error = offer_levels(encoder, out, &survey);
+    if (!error)
+        error = offer_sparse(encoder, out, field, src, weights, element);
+    *promising |= estimate * 100 < out->size * (100 - encoder->policy.slow_gain);
+    return error;
 }
 
 static int encode_candidates(struct encoder *encoder, uint16_t dtype, const uint8_t *src,
@@ -154,8 +215,7 @@ static int encode_candidates(struct encoder *encoder, uint16_t dtype, const uint
 {
     unsigned int element = lwc_dtype_size(dtype);
     uint8_t field = levels_field_of(dtype);
-    struct levels_survey survey;
-    bool try_zstd = true;
+    bool promising = true;
     int error;
 
     if (!element || len % element)
@@ -163,14 +223,9 @@ static int encode_candidates(struct encoder *encoder, uint16_t dtype, const uint
     if (len % element == 0 && len > element && !memcmp(src, src + element, len - element))
         return offer(out, LWC_CODEC_CONST, LWC_CODEC_NONE, 0, src, element);
     error = offer(out, LWC_CODEC_RAW, LWC_CODEC_NONE, 0, src, len);
-    if (!error && field && element == lwc_field_size(field) &&
-        len / element <= LWC_LEVELS_WEIGHTS) {
-        levels_survey(&survey, field, src, (uint32_t)(len / element), encoder->scratch);
-        /* before encoding, which uses the symbols up */
-        try_zstd = encoder->policy.try_all || len <= SMALL_TILE || zstd_promises(encoder, &survey);
-        error = offer_levels(encoder, out, &survey);
-    }
-    if (error || !try_zstd)
+    if (!error && field && element == lwc_field_size(field) && len / element <= LWC_LEVELS_WEIGHTS)
+        error = offer_floats(encoder, out, field, src, len, &promising);
+    if (error || !promising)
         return error;
     split_planes(encoder->planes, src, len, element);
     return offer_zstd(encoder, out, encoder->planes, len, element);

@@ -80,6 +80,9 @@ static enum lwc_error gemm_levels(const struct lwc_levels_view *view, size_t col
     fused_skip(&start, first_row * cols / LANES, view->width[0]);
     end = start;
     switch (view->width[0]) {
+    case 1:
+        levels_vectors(&start, 1, cols, rows, x, n, out, &end);
+        break;
     case 2:
         levels_vectors(&start, 2, cols, rows, x, n, out, &end);
         break;
