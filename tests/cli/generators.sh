@@ -16,7 +16,7 @@ refuse() { # refuse NAME TEXT ARGUMENTS...: fails, says TEXT, leaves nothing new
 mkdir "$work/there"
 refuse "an existing output is kept" "exists already" tied "$work/there"
 refuse "a group that is none" "--group 7x" int4 "$work/refused" --group 7x
-refuse "weights that are missing" "no .safetensors" int8 "$work/refused" --from "$work/there"
+refuse "weights that are missing" "no weights in" int8 "$work/refused" --from "$work/there"
 refuse "no such kind" "invalid choice" frob "$work/refused"
 
 for kind in "bf16-in-fp32" "fp16-in-fp32" "int4 --group 32" "int8" "pruned" "repeated" "gguf --type Q8_0"; do

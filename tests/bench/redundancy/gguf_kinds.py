@@ -6,7 +6,7 @@ import re
 import gguf
 from bounds import Bound, order0, order0_any
 from floats import to_bf16
-from model import config, source, write_model
+from model import sizes, source, write_model
 
 NAMES = {"self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
          "self_attn.o_proj": "attn_output", "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up",
@@ -34,14 +34,14 @@ def huggingface_name(name):
 
 def metadata(shapes, block):
     """What a Llama in GGUF has, with a vocabulary of bytes."""
-    sizes = config(shapes, "fp32", {})
+    has = sizes(shapes)
     tokens = ["<unk>", "<s>", "</s>"] + ["<0x%02X>" % byte for byte in range(256)]
-    numbers = {"llama.block_count": sizes["num_hidden_layers"], "llama.context_length": 2048,
-               "llama.embedding_length": sizes["hidden_size"],
-               "llama.feed_forward_length": sizes["intermediate_size"],
-               "llama.attention.head_count": sizes["num_attention_heads"],
-               "llama.attention.head_count_kv": sizes["num_key_value_heads"],
-               "llama.rope.dimension_count": sizes["hidden_size"] // sizes["num_attention_heads"],
+    numbers = {"llama.block_count": has["num_hidden_layers"], "llama.context_length": 2048,
+               "llama.embedding_length": has["hidden_size"],
+               "llama.feed_forward_length": has["intermediate_size"],
+               "llama.attention.head_count": has["num_attention_heads"],
+               "llama.attention.head_count_kv": has["num_key_value_heads"],
+               "llama.rope.dimension_count": has["hidden_size"] // has["num_attention_heads"],
                "general.quantization_version": 2, "general.alignment": gguf.ALIGNMENT,
                "general.file_type": {"F32": 0, "F16": 1, "Q4_0": 2, "Q4_1": 3, "Q8_0": 7, "BF16": 32}[block],
                "tokenizer.ggml.bos_token_id": 1, "tokenizer.ggml.eos_token_id": 2}

@@ -49,8 +49,9 @@ def arguments():
         for kind, (what, _, _) in KINDS.items():
             print(f"{kind:18}{what}")
         sys.exit(0)
-    parser = argparse.ArgumentParser(usage=__doc__)
-    kinds = parser.add_subparsers(dest="kind", required=True)
+    parser = argparse.ArgumentParser(prog="make.py", usage="make.py KIND OUT [options]", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    kinds = parser.add_subparsers(dest="kind", required=True, prog="make.py")
     for kind, (what, add_options, _) in KINDS.items():
         one = kinds.add_parser(kind, description=what, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
         one.add_argument("out")
@@ -58,7 +59,7 @@ def arguments():
         if kind != "smollm2":
             one.add_argument("--mib", type=float, help="size of the model, about; 16, or all with --from")
             one.add_argument("--seed", type=int, default=1)
-            one.add_argument("--from", dest="source", metavar="DIR", help="weights of this model, not Gaussian ones")
+            one.add_argument("--from", dest="source", metavar="DIR", help="weights of the layers of this model, not Gaussian ones")
         if add_options:
             add_options(one)
     return parser.parse_args()

@@ -4,29 +4,18 @@ import glob
 import json
 import os
 import struct
+import sys
 
 import numpy as np
 
 from floats import SAFETENSORS, kind_of, loaded
 
-TORCH = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "models"))
+import huggingface  # noqa: E402
+
 NUMPY = {"BF16": np.uint16, "F16": np.float16, "F32": np.float32}
 HEAD = 64
-
-
-def write_safetensors(path, tensors):
-    """tensors: (name, numpy array), in the order of their data."""
-    header, at = {"__metadata__": {"format": "pt"}}, 0
-    for name, content in tensors:
-        header[name] = {"dtype": SAFETENSORS[kind_of(content)], "shape": list(content.shape),
-                        "data_offsets": [at, at + content.nbytes]}
-        at += content.nbytes
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    with open(path, "wb") as out:
-        out.write(struct.pack("<Q", len(text)) + text)
-        for _, content in tensors:
-            out.write(np.ascontiguousarray(content))
+EMBEDDINGS = ("model.embed_tokens.", "lm_head.")
 
 
 def read_safetensors(path):
@@ -44,29 +33,27 @@ def read_safetensors(path):
             yield name, loaded(content, kind_of(content)).reshape(entry["shape"])
 
 
-def config(shapes, kind, more):
-    """Of the Llama family, with the sizes that the tensors have; shapes: by name."""
+def sizes(shapes):
+    """What a configuration of the Llama family says, from the shapes of the tensors by name."""
     layers = {name.split(".")[2] for name in shapes if name.startswith("model.layers.")}
     shapes = {name.split(".layers.0.")[-1]: shape for name, shape in shapes.items()}
     hidden = shapes.get("self_attn.q_proj.weight", (HEAD, HEAD))[1]
     keys = shapes.get("self_attn.k_proj.weight", (HEAD, hidden))[0]
-    return {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_act": "silu",
-            "hidden_size": hidden, "intermediate_size": shapes.get("mlp.gate_proj.weight", (hidden,))[0],
+    return {"hidden_size": hidden, "intermediate_size": shapes.get("mlp.gate_proj.weight", (hidden,))[0],
             "num_hidden_layers": len(layers), "num_attention_heads": max(1, hidden // HEAD),
             "num_key_value_heads": max(1, keys // HEAD),
             "vocab_size": shapes.get("model.embed_tokens.weight", (hidden,))[0],
-            "rms_norm_eps": 1e-05, "rope_theta": 10000.0, "max_position_embeddings": 2048,
-            "tie_word_embeddings": "lm_head.weight" not in shapes, "torch_dtype": TORCH[kind], **more}
+            "max_position_embeddings": 2048, "tie_word_embeddings": "lm_head.weight" not in shapes}
 
 
 def write_model(directory, tensors, **more):
-    """tensors: (name, numpy array), all of one kind."""
+    """tensors: (name, numpy array), all of one kind, in the order of their data."""
     os.makedirs(directory)
-    shapes = {name: content.shape for name, content in tensors}
-    with open(os.path.join(directory, "config.json"), "w") as out:
-        json.dump(config(shapes, kind_of(tensors[0][1]), more), out, indent=2)
-        out.write("\n")
-    write_safetensors(os.path.join(directory, "model.safetensors"), tensors)
+    numbers = {**sizes({name: content.shape for name, content in tensors}), **more}
+    huggingface.llama_config(directory, kind_of(tensors[0][1]), **numbers)
+    huggingface.safetensors(os.path.join(directory, "model.safetensors"), [
+        (name, SAFETENSORS[kind_of(content)], list(content.shape), np.ascontiguousarray(content))
+        for name, content in tensors])
 
 
 def layer_shapes(hidden):
@@ -97,17 +84,21 @@ def gaussian_weights(rng, count):
 
 
 def weights_of(directory, count):
-    """Tensors of a model directory until they are `count` weights; all without a count."""
+    """
+    Tensors of a model until they are `count` weights; all without a count. Not its embeddings: quantisers and adapters
+    leave them alone, and those of tokens that training never saw can equal each other.
+    """
     paths = sorted(glob.glob(os.path.join(directory, "*.safetensors")))
-    if not paths:
-        raise SystemExit(f"{directory}: no .safetensors in it; --from takes a HuggingFace directory")
     taken = 0
     for path in paths:
         for name, values in read_safetensors(path):
             if count is not None and taken >= count:
                 return
-            taken += values.size
-            yield name, values
+            if not name.startswith(EMBEDDINGS):
+                taken += values.size
+                yield name, values
+    if not taken:
+        raise SystemExit(f"{directory}: no weights in .safetensors; --from takes a HuggingFace directory")
 
 
 def source(options, rng, width):

@@ -17,8 +17,7 @@ def finish(out, tensors, originals):
 
 def make_tied(out, options, rng):
     """Embeddings of half the weights of the model, before and behind its layers."""
-    layers = [(name, to_bf16(values)) for name, values in source(options, rng, 32)
-              if not name.startswith(("model.embed", "lm_head"))]
+    layers = [(name, to_bf16(values)) for name, values in source(options, rng, 32)]
     hidden = next(content.shape[1] for _, content in layers if content.ndim == 2)
     rows = sum(content.size for _, content in layers) // hidden // 2
     embeddings = to_bf16(gaussian(rng, (rows, hidden)))
