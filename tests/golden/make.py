@@ -8,6 +8,18 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "models"))
 from huggingface import safetensors  # noqa: E402
 
 
+def zero(random):
+    return bytes(2)
+
+
+def some(random):
+    return random.numbers("H", 1, 5, 10)
+
+
+TWO_OF_FOUR = [(some, some, zero, zero), (some, zero, some, zero), (zero, some, some, zero),
+               (some, zero, zero, some), (zero, some, zero, some), (zero, zero, some, some)]
+
+
 class Random:
     def __init__(self, seed):
         self.state = seed
@@ -22,6 +34,9 @@ class Random:
         while exponent > 90 and self.bits(1):
             exponent -= 1
         return self.bits(1) << 15 | exponent << 7 | self.bits(7)
+
+    def choice(self, of):
+        return of[self.bits(16) % len(of)]
 
     def number(self, exponent_bits, mantissa_bits):
         """Sign, exponent with the same steps down from the middle, mantissa, as an integer."""
@@ -56,6 +71,10 @@ def main(directory):
         ("payloads", "BF16", [12], struct.pack("<12H", *odd)),
         ("escapes", "BF16", [64, 64], many),
         ("planes", "F32", [1000], in_fp32),
+        ("pruned", "BF16", [30, 65], b"".join(random.weights(1) if random.bits(1) else bytes(2)
+                                              for _ in range(30 * 65))),
+        ("two_of_four", "F16", [30, 64], b"".join(
+            half(random) for _ in range(30 * 16) for half in random.choice(TWO_OF_FOUR))),
         ("counts", "I32", [25, 40], struct.pack("<1000i", *range(1000))),
         ("const", "BF16", [64, 64], struct.pack("<H", 0x3f80) * 4096),
         ("raw", "U8", [2000], random.noise(2000)),
