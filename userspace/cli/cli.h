@@ -28,6 +28,7 @@ extern const struct command command_unpack;
 extern const struct command command_verify;
 extern const struct command command_info;
 extern const struct command command_run;
+extern const struct command command_bench;
 
 /* Print the message of a failure; EXIT_FAILED. */
 int cli_failed(const struct failure *failure);

@@ -8,6 +8,7 @@
 #include "cli.h"
 #include "copies.h"
 #include "parallel.h"
+#include "pack.h"
 #include "plan.h"
 #include "container/decoder.h"
 #include "container/writer.h"
@@ -349,7 +350,7 @@ static int pack_model(const struct options *options, struct failure *failure)
     return result;
 }
 
-static int parse_favor(const char *text, struct encode_policy *policy)
+int pack_favor(const char *text, struct encode_policy *policy)
 {
     const struct {
         const char *name;
@@ -409,14 +410,14 @@ static int run(int argc, char **argv)
     struct failure failure;
     int option;
 
-    parse_favor("balanced", &options.policy);
+    pack_favor("balanced", &options.policy);
     while ((option = getopt_long(argc, argv, "o:j:h", names, NULL)) != -1) {
         switch (option) {
         case 'o':
             options.out = optarg;
             break;
         case 'f':
-            if (parse_favor(optarg, &options.policy) < 0)
+            if (pack_favor(optarg, &options.policy) < 0)
                 return cli_usage(&command_pack, "--favor is balanced, size or speed");
             break;
         case 's':
