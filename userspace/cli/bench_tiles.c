@@ -9,18 +9,21 @@
 /* zstd must save everything to be taken: the structure is what gets measured */
 #define ONLY(s)                                                                                    \
     {                                                                                              \
-        .structure = (s), .zstd_level = 1, .slow_gain = 100                                        \
+        .structures = 1u << (s), .zstd_level = 1, .slow_gain = 100                                 \
     }
 
 const struct bench_code bench_structures[] = {
     {"(4)", ONLY(LWC_STRUCTURE_4)},
-    {"(2,2,3)", ONLY(LWC_STRUCTURE_223)},
+    {"(3,3)", ONLY(LWC_STRUCTURE_33)},
+    {"(2,2,2,2)", ONLY(LWC_STRUCTURE_2222)},
+    {"(2,1,1,2,2,2)", ONLY(LWC_STRUCTURE_211222)},
+    {"(1,1,1,2,2,2)", ONLY(LWC_STRUCTURE_111222)},
 };
 const size_t bench_structure_count = sizeof(bench_structures) / sizeof(bench_structures[0]);
 _Static_assert(sizeof(bench_structures) / sizeof(bench_structures[0]) <= BENCH_STRUCTURES_MAX,
                "structures");
 
-const struct bench_code bench_zstd = {"zstd -1", {.structure = 0}};
+const struct bench_code bench_zstd = {"zstd -1", {.structures = 0}};
 
 int bench_worker_init(struct bench_worker *worker, unsigned int index, unsigned int count,
                       struct failure *failure)
@@ -44,7 +47,9 @@ void bench_worker_free(struct bench_worker *worker)
     ZSTD_freeDCtx(worker->zstd);
     free(worker->planes);
     free(worker->tile);
+    free(worker->arranged);
     worker->tile = worker->planes = NULL;
+    worker->arranged = NULL;
     worker->zstd = NULL;
 }
 
@@ -129,22 +134,41 @@ bool bench_fuses(const struct kernels *kernels, const struct bench_code *code)
     return kernels->gemm_levels && code != &bench_zstd;
 }
 
+/* x in the order of the kernels, once for all tiles of a product as the engine does it. */
+static int arrange(struct bench_worker *worker, const struct kernels *kernels, size_t cols,
+                   const float *x)
+{
+    if (worker->arranged && worker->arranged_x == x && worker->arranged_by == kernels &&
+        worker->arranged_cols == cols)
+        return 0;
+    free(worker->arranged);
+    worker->arranged = aligned_alloc(64, cols * sizeof(float));
+    if (!worker->arranged)
+        return -1;
+    kernels->levels_arrange(x, cols, worker->arranged);
+    worker->arranged_x = x;
+    worker->arranged_by = kernels;
+    worker->arranged_cols = cols;
+    return 0;
+}
+
 int bench_fused(struct bench_worker *worker, const struct kernels *kernels,
                 const struct bench_tile *tile, size_t rows, size_t cols, const float *x, float *y,
                 struct failure *failure)
 {
-    const struct activations in = {x, cols, 1};
     const struct products out = {y, rows};
     struct lwc_levels_view view;
     enum lwc_error error;
 
-    (void)worker;
     if (tile->entry.chain[0] != LWC_CODEC_LEVELS)
         return fail(failure, "a tile of Gaussian weights was not encoded as LEVELS");
-    error = lwc_levels_open(&view, tile->entry.param, tile->stored, tile->entry.stored,
-                            tile->length / 2);
+    if (arrange(worker, kernels, cols, x) < 0)
+        return fail(failure, "out of memory for activations");
+    error = lwc_levels_open(&view, tile->entry.param, tile->entry.field, tile->stored,
+                            tile->entry.stored, tile->length / 2);
     if (!error)
-        error = kernels->gemm_levels(tile->entry.param, &view, cols, 0, rows, &in, &out);
+        error = kernels->gemm_levels(&view, cols, 0, rows, worker->arranged, 1, &out,
+                                     worker->decoder.scratch.tile);
     return error ? fail(failure, "multiply with %s: %s", kernels->name, lwc_error_string(error))
                  : 0;
 }
@@ -163,7 +187,7 @@ int bench_favored(const char *favor, const struct bench_data *data, const struct
         return -1;
     for (size_t i = 0; i < bench_structure_count; i++)
         if (coded.tiles[0].entry.chain[0] == LWC_CODEC_LEVELS &&
-            coded.tiles[0].entry.param == bench_structures[i].policy.structure)
+            bench_structures[i].policy.structures == 1u << coded.tiles[0].entry.param)
             *code = &bench_structures[i];
     bench_coded_free(&coded);
     return 0;

@@ -32,6 +32,11 @@ struct bench_worker {
     uint8_t *tile;   /* LWC_TILE_MAX bytes, for a decoded tile */
     ZSTD_DCtx *zstd; /* of bench_zstd */
     uint8_t *planes; /* LWC_TILE_MAX bytes */
+    /* activations as the fused kernels take them, and whose they are */
+    float *arranged;
+    const float *arranged_x;
+    const struct kernels *arranged_by;
+    size_t arranged_cols;
 };
 
 int bench_worker_init(struct bench_worker *worker, unsigned int index, unsigned int count,

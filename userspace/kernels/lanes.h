@@ -63,6 +63,14 @@ static inline void lanes_finish(lanes_vector acc[LANES_VECTORS], const float *w,
     acc[v] = lanes_load(lanes);
 }
 
+/* All cache lines of the weights of 64 lanes. */
+static inline __attribute__((always_inline)) void lanes_prefetch(const uint8_t *weights,
+                                                                 size_t element)
+{
+    for (size_t line = 0; line < LANES * element; line += 64)
+        __builtin_prefetch(weights + line);
+}
+
 /* One row times BLOCK vectors. */
 static inline __attribute__((always_inline)) void lanes_row(enum lwc_dtype dtype,
                                                             const uint8_t *weights, size_t cols,
@@ -70,7 +78,7 @@ static inline __attribute__((always_inline)) void lanes_row(enum lwc_dtype dtype
                                                             float *y, size_t y_stride, size_t block)
 {
     lanes_vector acc[LANES_BLOCK][LANES_VECTORS];
-    size_t whole = cols - cols % LANES;
+    size_t whole = cols - cols % LANES, element = dtype == LWC_DTYPE_F32 ? 4 : 2;
     float tail[LANES];
 
     for (size_t t = 0; t < block; t++)
@@ -78,7 +86,7 @@ static inline __attribute__((always_inline)) void lanes_row(enum lwc_dtype dtype
             acc[t][v] = lanes_zero();
     for (size_t c = 0; c < whole; c += LANES) {
         if (block == 1)
-            __builtin_prefetch(weights + (dtype == LWC_DTYPE_F32 ? 4 : 2) * c + LANES_AHEAD);
+            lanes_prefetch(weights + element * c + LANES_AHEAD, element);
         for (size_t v = 0; v < LANES_VECTORS; v++) {
             lanes_vector w = lanes_weights(dtype, weights, c + v * LANES_WIDTH);
 
@@ -88,7 +96,7 @@ static inline __attribute__((always_inline)) void lanes_row(enum lwc_dtype dtype
         }
     }
     if (cols > whole)
-        lanes_tail(dtype, weights + (dtype == LWC_DTYPE_F32 ? 4 : 2) * whole, cols - whole, tail);
+        lanes_tail(dtype, weights + element * whole, cols - whole, tail);
     for (size_t t = 0; t < block; t++) {
         if (cols > whole)
             lanes_finish(acc[t], tail, x + t * x_stride + whole, cols - whole);
