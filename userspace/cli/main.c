@@ -6,7 +6,7 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
-    &command_pack, &command_unpack, &command_verify, &command_info, &command_run,
+    &command_pack, &command_unpack, &command_verify, &command_info, &command_patch, &command_run,
 };
 
 static void print_commands(FILE *out)

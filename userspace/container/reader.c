@@ -6,11 +6,13 @@
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 struct container {
     struct lwc_superblock superblock;
+    unsigned int slot;
     char *path;
     int fd;
     /* one slot a block, NULL until the block has been read and checked */
@@ -90,6 +92,7 @@ static int choose_superblock(struct container *container, uint64_t file_len,
             error = lwc_superblock_check(&slot, file_len, &unknown);
         if (error == LWC_OK && (!found || slot.generation > container->superblock.generation)) {
             container->superblock = slot;
+            container->slot = i;
             found = true;
         }
         if (i == 0 || error == LWC_ERR_FEATURE) {
@@ -114,25 +117,100 @@ static int allocate_block_slots(struct container *container, struct failure *fai
     return 0;
 }
 
-struct container *container_open(const char *path, struct failure *failure)
+static int open_file(struct container *container, int flags, struct failure *failure)
+{
+    struct stat status;
+
+    container->fd = open(container->path, flags | O_CLOEXEC);
+    if (container->fd < 0 || fstat(container->fd, &status) < 0)
+        return fail_errno(failure, errno, "%s: cannot open%s", container->path,
+                          flags == O_RDWR ? " for writing" : "");
+    if (!S_ISREG(status.st_mode))
+        return fail(failure, "%s: not a regular file; give a file that lwcmem pack wrote",
+                    container->path);
+    return 0;
+}
+
+static int read_superblock(struct container *container, struct failure *failure)
+{
+    struct stat status;
+
+    if (fstat(container->fd, &status) < 0)
+        return fail_errno(failure, errno, "%s: cannot read", container->path);
+    if (choose_superblock(container, (uint64_t)status.st_size, failure) < 0)
+        return -1;
+    return allocate_block_slots(container, failure);
+}
+
+static struct container *container_new(const char *path, struct failure *failure)
 {
     struct container *container = calloc(1, sizeof(*container));
-    struct stat status;
 
     if (!container || !(container->path = strdup(path))) {
         free(container);
         fail(failure, "%s: out of memory", path);
         return NULL;
     }
-    container->fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (container->fd < 0 || fstat(container->fd, &status) < 0) {
-        fail_errno(failure, errno, "%s: cannot open", path);
-    } else if (!S_ISREG(status.st_mode)) {
-        fail(failure, "%s: not a regular file; give a file that lwcmem pack wrote", path);
-    } else if (choose_superblock(container, (uint64_t)status.st_size, failure) == 0 &&
-               allocate_block_slots(container, failure) == 0) {
+    container->fd = -1;
+    return container;
+}
+
+struct container *container_open(const char *path, struct failure *failure)
+{
+    struct container *container = container_new(path, failure);
+
+    if (!container)
+        return NULL;
+    if (open_file(container, O_RDONLY, failure) == 0 && read_superblock(container, failure) == 0)
         return container;
+    container_close(container);
+    return NULL;
+}
+
+/* The lock is of the file that was opened: it must still be the one at path. */
+static int lock(struct container *container, struct failure *failure)
+{
+    struct stat opened, named;
+
+    if (flock(container->fd, LOCK_EX | LOCK_NB) < 0) {
+        if (errno == EWOULDBLOCK)
+            return fail(failure, "%s: another process is updating it; try again when it is done",
+                        container->path);
+        return fail_errno(failure, errno, "%s: cannot lock", container->path);
     }
+    if (fstat(container->fd, &opened) < 0 || stat(container->path, &named) < 0 ||
+        opened.st_dev != named.st_dev || opened.st_ino != named.st_ino)
+        return fail(failure, "%s: was replaced meanwhile; try again", container->path);
+    return 0;
+}
+
+/* What this lwcmem does not know in the file it would not keep. */
+static int check_updatable(struct container *container, struct failure *failure)
+{
+    struct lwc_superblock other;
+    u64 unknown;
+    int result = read_exactly(container->fd, &other, sizeof(other),
+                              (container->slot ^ 1) * LWC_SUPERBLOCK_SIZE);
+    enum lwc_error error;
+
+    if (result)
+        return fail_errno(failure, result, "%s: cannot read", container->path);
+    error = lwc_superblock_check(&other, UINT64_MAX, &unknown);
+    if (error == LWC_ERR_FEATURE || error == LWC_ERR_VERSION || container->superblock.ro_compat)
+        return fail(failure, "%s: a newer lwcmem has written to it; update it with that one",
+                    container->path);
+    return 0;
+}
+
+struct container *container_open_for_update(const char *path, struct failure *failure)
+{
+    struct container *container = container_new(path, failure);
+
+    if (!container)
+        return NULL;
+    if (open_file(container, O_RDWR, failure) == 0 && lock(container, failure) == 0 &&
+        read_superblock(container, failure) == 0 && check_updatable(container, failure) == 0)
+        return container;
     container_close(container);
     return NULL;
 }
@@ -157,6 +235,11 @@ void container_close(struct container *container)
 const struct lwc_superblock *container_superblock(const struct container *container)
 {
     return &container->superblock;
+}
+
+unsigned int container_slot(const struct container *container)
+{
+    return container->slot;
 }
 
 const char *container_path(const struct container *container)
@@ -328,6 +411,46 @@ int container_check_blocks(struct container *container, struct failure *failure)
             if (!get_block(container, table, i, failure))
                 return -1;
     }
+    return 0;
+}
+
+void *container_table(struct container *container, enum lwc_table table, struct failure *failure)
+{
+    const struct lwc_table_ref *ref = &container->superblock.tables[table];
+    uint64_t per_block = LWC_BLOCK_PAYLOAD / ref->entry_size;
+    uint8_t *entries = reallocarray(NULL, ref->count + 1, ref->entry_size);
+
+    if (!entries) {
+        fail(failure, "%s: out of memory for the %s table", container->path, table_names[table]);
+        return NULL;
+    }
+    for (uint64_t done = 0, part; done < ref->count; done += part) {
+        const struct lwc_block *block = get_block(container, table, done / per_block, failure);
+
+        if (!block) {
+            free(entries);
+            return NULL;
+        }
+        part = ref->count - done < per_block ? ref->count - done : per_block;
+        memcpy(entries + done * ref->entry_size, block->payload, part * ref->entry_size);
+    }
+    return entries;
+}
+
+int container_stored_tile(struct container *container, uint64_t index, struct lwc_tile *tile,
+                          uint8_t *stored, struct failure *failure)
+{
+    int result;
+
+    if (get_tile(container, index, LWC_TILE_MAX, tile, failure) < 0)
+        return -1;
+    result = read_exactly(container->fd, stored, tile->stored, tile->offset);
+    if (result && result != ENODATA)
+        return fail_errno(failure, result, "%s: cannot read", container->path);
+    if (result || lwc_crc32c(0, stored, tile->stored) != tile->crc)
+        return fail(failure, "%s: tile %" PRIu64 " of the file: %s; the file is damaged",
+                    container->path, index,
+                    lwc_error_string(result ? LWC_ERR_TRUNCATED : LWC_ERR_CRC));
     return 0;
 }
 

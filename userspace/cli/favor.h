@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What --favor and --structure mean to the encoder. */
+#ifndef LWC_FAVOR_H
+#define LWC_FAVOR_H
+
+#include "encode/encode.h"
+
+/* The policy of a word after --favor; 0 or -1 for an unknown one. */
+int favor_parse(const char *text, struct encode_policy *policy);
+
+/* A structure after --structure; 0 for an unknown one. */
+int favor_structure(const char *text);
+
+/* The policy that wrote most of these tiles, as far as they tell; else balanced. */
+struct encode_policy favor_of_tiles(const struct lwc_tile *tiles, uint64_t count);
+
+#endif
