@@ -287,23 +287,27 @@ static int cannot_sync(const struct writer *writer, struct failure *failure)
 }
 
 /*
- * All that the superblock refers to is on the disk before it is written. Tables
- * may all be empty: the file is as long as the superblock says.
+ * All that the superblock refers to is on the disk before it is written, in one
+ * piece. Tables may all be empty: the file is as long as the superblock says.
  */
 static int write_superblock(struct writer *writer, struct failure *failure)
 {
-    struct lwc_superblock *superblock = &writer->superblock;
     const size_t crc_start = offsetof(struct lwc_superblock, generation);
+    struct lwc_superblock slot = writer->superblock;
+    ssize_t put;
 
-    superblock->crc =
-        lwc_crc32c(0, (const u8 *)superblock + crc_start, sizeof(*superblock) - crc_start);
+    slot.crc = lwc_crc32c(0, (const u8 *)&slot + crc_start, sizeof(slot) - crc_start);
     if (ftruncate(writer->fd, (off_t)writer->end) < 0 || fdatasync(writer->fd) < 0)
         return cannot_sync(writer, failure);
-    writer->superblock_begun = true;
-    if (write_at(writer, superblock, sizeof(*superblock), writer->slot * LWC_SUPERBLOCK_SIZE,
-                 failure) < 0)
-        return -1;
-    return fdatasync(writer->fd) < 0 ? cannot_sync(writer, failure) : 0;
+    do {
+        put = pwrite(writer->fd, &slot, sizeof(slot), writer->slot * LWC_SUPERBLOCK_SIZE);
+    } while (put < 0 && errno == EINTR);
+    writer->superblock_begun = put > 0;
+    if (put < 0 || fdatasync(writer->fd) < 0)
+        return cannot_sync(writer, failure);
+    if ((size_t)put < sizeof(slot))
+        return fail(failure, "%s: the disk took only a part of the superblock", writer->path);
+    return 0;
 }
 
 /* Move the temporary file to its name without ever replacing what appeared. */
