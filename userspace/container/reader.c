@@ -257,30 +257,33 @@ uint64_t container_count(const struct container *container, enum lwc_table table
     return container->superblock.tables[table].count;
 }
 
+static int fill_block(struct container *container, uint32_t table, uint64_t index,
+                      struct lwc_block *block, struct failure *failure)
+{
+    uint64_t offset = container->superblock.tables[table].offset + index * LWC_BLOCK_SIZE;
+    int result = read_exactly(container->fd, block, sizeof(*block), offset);
+    enum lwc_error error;
+
+    if (result && result != ENODATA)
+        return fail_errno(failure, result, "%s: cannot read", container->path);
+    error =
+        result ? LWC_ERR_TRUNCATED : lwc_block_check(block, &container->superblock, table, index);
+    if (error == LWC_OK)
+        return 0;
+    return fail(failure,
+                "%s: block %" PRIu64 " of the %s table: %s; the file is damaged, get it again",
+                container->path, index, table_names[table], lwc_error_string(error));
+}
+
 static struct lwc_block *read_block(struct container *container, uint32_t table, uint64_t index,
                                     struct failure *failure)
 {
-    uint64_t offset = container->superblock.tables[table].offset + index * LWC_BLOCK_SIZE;
     struct lwc_block *block = malloc(sizeof(*block));
-    enum lwc_error error;
-    int result;
 
-    if (!block) {
+    if (!block)
         fail(failure, "%s: out of memory", container->path);
-        return NULL;
-    }
-    result = read_exactly(container->fd, block, sizeof(*block), offset);
-    if (result && result != ENODATA) {
-        fail_errno(failure, result, "%s: cannot read", container->path);
-    } else {
-        error = result ? LWC_ERR_TRUNCATED
-                       : lwc_block_check(block, &container->superblock, table, index);
-        if (error == LWC_OK)
-            return block;
-        fail(failure,
-             "%s: block %" PRIu64 " of the %s table: %s; the file is damaged, get it again",
-             container->path, index, table_names[table], lwc_error_string(error));
-    }
+    else if (fill_block(container, table, index, block, failure) == 0)
+        return block;
     free(block);
     return NULL;
 }
@@ -372,6 +375,30 @@ int container_tile(struct container *container, const struct lwc_object *object,
         return fail(failure, "%s: tile %" PRIu64 " is not in its object", container->path, index);
     return get_tile(container, object->tile_first + index, lwc_tile_length(object, index), tile,
                     failure);
+}
+
+int container_tile_run(struct container *container, const struct lwc_object *object, uint64_t index,
+                       struct lwc_tile tiles[CONTAINER_TILE_RUN], struct failure *failure)
+{
+    struct lwc_block_position at =
+        lwc_table_position(sizeof(struct lwc_tile), object->tile_first + index);
+    uint64_t run = CONTAINER_TILE_RUN - at.offset / sizeof(struct lwc_tile);
+    struct lwc_block block;
+
+    if (index >= object->tile_count)
+        return fail(failure, "%s: tile %" PRIu64 " is not in its object", container->path, index);
+    if (run > object->tile_count - index)
+        run = object->tile_count - index;
+    if (fill_block(container, LWC_TABLE_TILES, at.block, &block, failure) < 0)
+        return -1;
+    memcpy(tiles, block.payload + at.offset, run * sizeof(*tiles));
+    for (uint64_t i = 0; i < run; i++)
+        if (entry_result(container, LWC_TABLE_TILES, object->tile_first + index + i,
+                         lwc_tile_check(&tiles[i], &container->superblock,
+                                        lwc_tile_length(object, index + i)),
+                         failure) < 0)
+            return -1;
+    return (int)run;
 }
 
 int container_name(struct container *container, uint64_t offset, uint32_t length, char *name,

@@ -53,6 +53,16 @@ int container_object(struct container *container, uint64_t index, struct lwc_obj
 int container_tile(struct container *container, const struct lwc_object *object, uint64_t index,
                    struct lwc_tile *tile, struct failure *failure);
 
+#define CONTAINER_TILE_RUN (LWC_BLOCK_PAYLOAD / sizeof(struct lwc_tile))
+
+/*
+ * Tiles from index on, as many as lie in its metadata block, which is not kept
+ * in memory for this: for who looks at all tiles once. Their number, or -1 with
+ * a message.
+ */
+int container_tile_run(struct container *container, const struct lwc_object *object, uint64_t index,
+                       struct lwc_tile tiles[CONTAINER_TILE_RUN], struct failure *failure);
+
 /* Copy length bytes of NAMES and a NUL; name holds LWC_NAME_MAX + 1 bytes. */
 int container_name(struct container *container, uint64_t offset, uint32_t length, char *name,
                    struct failure *failure);
