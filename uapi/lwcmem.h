@@ -18,9 +18,11 @@
  *
  * A tile is decoded once for all who wait for it or ask for it shortly
  * afterwards, on whichever descriptor or mapping. A container that is rewritten
- * in place while it is attached gives errors, as far as its crcs tell. Waiting
- * for a tile ends with a fatal signal. Closing never waits: reads in flight keep
- * the container, and the module, in use until they end.
+ * in place while it is attached gives errors, as far as its crcs tell. An update
+ * that makes its next generation (lwcmem_format.h) is no such thing: a region
+ * stays what it was attached as, and ATTACH gives the new model from then on.
+ * Waiting for a tile ends with a fatal signal. Closing never waits: reads in
+ * flight keep the container, and the module, in use until they end.
  *
  * Errors while reading a region: a tile that fails its crc or does not decode
  * gives EIO (after a short read, if bytes before it were good) or SIGBUS on a

@@ -8,9 +8,25 @@
  *   4096   superblock slot 1 (4096 bytes)
  *   8192   payloads of tiles and the tables, in any order
  *
- * The valid slot with the higher generation describes the model. An update
- * appends its payloads and tables, then writes the other slot, so a crash
- * leaves the old model or the new one.
+ * The valid slot with the higher generation describes the model.
+ *
+ * An update makes the next generation. It puts all tables and the payloads that
+ * are new behind file_size of the current generation, syncs, writes the other
+ * slot with one write, and syncs. So a crash leaves the old model or the new
+ * one, and nothing that any generation refers to is ever written over: who has
+ * an older one open, mapped or attached goes on reading it. Bytes behind
+ * file_size are what a crashed update left; the next one cuts them off. To give
+ * back what no tile refers to any more, the current generation is copied to a
+ * new file that then takes the place of the old one by rename.
+ *
+ * The uuid names the content of one generation: it is derived from the tables
+ * and the uuid of the generation before. Hence each update changes it, and
+ *   - a block that an update left behind is not taken for one of another update
+ *     at the same place, although table and index are the same;
+ *   - what depends on the container by its uuid notices that the base changed;
+ *   - inode, generation and uuid together tell any two models of a file apart.
+ * A copy without dead bytes holds the same generation of the same model, tile
+ * by tile, and keeps uuid and generation.
  *
  * A table is an array of fixed-size entries in metadata blocks of 4096 bytes.
  * An entry never straddles two blocks: a block holds

@@ -3,7 +3,7 @@
 #include "bench.h"
 #include "bench_report.h"
 #include "bench_set.h"
-#include "pack.h"
+#include "favor.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -265,7 +265,7 @@ static size_t list_encodings(struct codec *codec, struct encoding *list, size_t 
     list[0].copy = true;
     for (size_t i = 0; i < sizeof(favors) / sizeof(favors[0]); i++) {
         snprintf(list[count].name, sizeof(list[count].name), "--favor %s", favors[i]);
-        if (pack_favor(favors[i], &list[count].policy) == 0)
+        if (favor_parse(favors[i], &list[count].policy) == 0)
             count++;
     }
     for (size_t i = 0; i < bench_structure_count && count < room; i++) {

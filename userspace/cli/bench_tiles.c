@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "bench_tiles.h"
 #include "bench_zstd.h"
-#include "pack.h"
+#include "favor.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -181,7 +181,7 @@ int bench_favored(const char *favor, const struct bench_data *data, const struct
     struct bench_coded coded;
 
     *code = NULL;
-    if (pack_favor(favor, &policy) < 0)
+    if (favor_parse(favor, &policy) < 0)
         return fail(failure, "--favor %s: pack does not know it", favor);
     if (bench_encode(&policy, &one, &coded, failure) < 0)
         return -1;

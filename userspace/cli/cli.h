@@ -27,6 +27,7 @@ extern const struct command command_pack;
 extern const struct command command_unpack;
 extern const struct command command_verify;
 extern const struct command command_info;
+extern const struct command command_patch;
 extern const struct command command_run;
 extern const struct command command_bench;
 

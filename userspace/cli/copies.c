@@ -103,7 +103,9 @@ int copies_find(struct copies *copies, struct writer *writer, const struct lwc_t
 
         if (slot->crc != entry->crc || slot->decoded != decoded || !same_codec(other, entry))
             continue;
-        same = writer_compare(writer, other->offset, data, entry->stored, failure);
+        same = other->offset == entry->offset
+                   ? 1
+                   : writer_compare(writer, other->offset, data, entry->stored, failure);
         if (same < 0)
             return -1;
         if (!same)

@@ -19,8 +19,8 @@ int copies_add(struct copies *copies, uint64_t index, const struct lwc_tile *ent
                uint32_t decoded);
 
 /*
- * If the tile (entry without offset, stored bytes in data) equals one that was
- * added, turn entry into a COPY of it. tiles: the entries added, by index.
+ * If the tile (entry with offset 0 if it has none yet, stored bytes in data)
+ * equals one that was added, turn entry into a COPY of it. tiles: the entries added, by index.
  * 1 turned, 0 not, -1 with a message.
  */
 int copies_find(struct copies *copies, struct writer *writer, const struct lwc_tile *tiles,

@@ -10,7 +10,7 @@
 #include "kmod/codec/codec.h"
 
 struct plan_object {
-    struct lwc_object entry; /* sha256 is filled while its tiles are written */
+    struct lwc_object entry; /* without sha256 */
     size_t file;             /* index into the walk */
     uint64_t offset;         /* of its first byte in that file */
 };

@@ -47,18 +47,22 @@ static int count_tiles(struct surveyor *surveyor, const struct lwc_object *objec
 
     if (!object->tile_count)
         snprintf(tensor->codec, sizeof(tensor->codec), "-");
-    for (uint64_t i = 0; i < object->tile_count; i++) {
-        struct lwc_tile tile;
-        unsigned int kind;
+    for (uint64_t i = 0; i < object->tile_count;) {
+        struct lwc_tile tiles[CONTAINER_TILE_RUN];
+        int run = container_tile_run(surveyor->container, object, i, tiles, failure);
 
-        if (container_tile(surveyor->container, object, i, &tile, failure) < 0)
+        if (run < 0)
             return -1;
-        tensor->stored += sizeof(tile);
-        if (tile.chain[0] != LWC_CODEC_COPY)
-            tensor->stored += tile.stored;
-        kind = kind_of(&tile);
-        if (++counts[kind] > counts[most])
-            most = kind;
+        i += (uint64_t)run;
+        for (const struct lwc_tile *tile = tiles; tile < tiles + run; tile++) {
+            unsigned int kind = kind_of(tile);
+
+            tensor->stored += sizeof(*tile);
+            if (tile->chain[0] != LWC_CODEC_COPY)
+                tensor->stored += tile->stored;
+            if (++counts[kind] > counts[most])
+                most = kind;
+        }
     }
     if (object->tile_count)
         describe(most, tensor->codec);

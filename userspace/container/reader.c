@@ -6,11 +6,13 @@
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 struct container {
     struct lwc_superblock superblock;
+    unsigned int slot;
     char *path;
     int fd;
     /* one slot a block, NULL until the block has been read and checked */
@@ -90,6 +92,7 @@ static int choose_superblock(struct container *container, uint64_t file_len,
             error = lwc_superblock_check(&slot, file_len, &unknown);
         if (error == LWC_OK && (!found || slot.generation > container->superblock.generation)) {
             container->superblock = slot;
+            container->slot = i;
             found = true;
         }
         if (i == 0 || error == LWC_ERR_FEATURE) {
@@ -114,25 +117,100 @@ static int allocate_block_slots(struct container *container, struct failure *fai
     return 0;
 }
 
-struct container *container_open(const char *path, struct failure *failure)
+static int open_file(struct container *container, int flags, struct failure *failure)
+{
+    struct stat status;
+
+    container->fd = open(container->path, flags | O_CLOEXEC);
+    if (container->fd < 0 || fstat(container->fd, &status) < 0)
+        return fail_errno(failure, errno, "%s: cannot open%s", container->path,
+                          flags == O_RDWR ? " for writing" : "");
+    if (!S_ISREG(status.st_mode))
+        return fail(failure, "%s: not a regular file; give a file that lwcmem pack wrote",
+                    container->path);
+    return 0;
+}
+
+static int read_superblock(struct container *container, struct failure *failure)
+{
+    struct stat status;
+
+    if (fstat(container->fd, &status) < 0)
+        return fail_errno(failure, errno, "%s: cannot read", container->path);
+    if (choose_superblock(container, (uint64_t)status.st_size, failure) < 0)
+        return -1;
+    return allocate_block_slots(container, failure);
+}
+
+static struct container *container_new(const char *path, struct failure *failure)
 {
     struct container *container = calloc(1, sizeof(*container));
-    struct stat status;
 
     if (!container || !(container->path = strdup(path))) {
         free(container);
         fail(failure, "%s: out of memory", path);
         return NULL;
     }
-    container->fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (container->fd < 0 || fstat(container->fd, &status) < 0) {
-        fail_errno(failure, errno, "%s: cannot open", path);
-    } else if (!S_ISREG(status.st_mode)) {
-        fail(failure, "%s: not a regular file; give a file that lwcmem pack wrote", path);
-    } else if (choose_superblock(container, (uint64_t)status.st_size, failure) == 0 &&
-               allocate_block_slots(container, failure) == 0) {
+    container->fd = -1;
+    return container;
+}
+
+struct container *container_open(const char *path, struct failure *failure)
+{
+    struct container *container = container_new(path, failure);
+
+    if (!container)
+        return NULL;
+    if (open_file(container, O_RDONLY, failure) == 0 && read_superblock(container, failure) == 0)
         return container;
+    container_close(container);
+    return NULL;
+}
+
+/* The lock is of the file that was opened: it must still be the one at path. */
+static int lock(struct container *container, struct failure *failure)
+{
+    struct stat opened, named;
+
+    if (flock(container->fd, LOCK_EX | LOCK_NB) < 0) {
+        if (errno == EWOULDBLOCK)
+            return fail(failure, "%s: another process is updating it; try again when it is done",
+                        container->path);
+        return fail_errno(failure, errno, "%s: cannot lock", container->path);
     }
+    if (fstat(container->fd, &opened) < 0 || stat(container->path, &named) < 0 ||
+        opened.st_dev != named.st_dev || opened.st_ino != named.st_ino)
+        return fail(failure, "%s: was replaced meanwhile; try again", container->path);
+    return 0;
+}
+
+/* What this lwcmem does not know in the file it would not keep. */
+static int check_updatable(struct container *container, struct failure *failure)
+{
+    struct lwc_superblock other;
+    u64 unknown;
+    int result = read_exactly(container->fd, &other, sizeof(other),
+                              (container->slot ^ 1) * LWC_SUPERBLOCK_SIZE);
+    enum lwc_error error;
+
+    if (result)
+        return fail_errno(failure, result, "%s: cannot read", container->path);
+    error = lwc_superblock_check(&other, UINT64_MAX, &unknown);
+    if (error == LWC_ERR_FEATURE || error == LWC_ERR_VERSION || container->superblock.ro_compat)
+        return fail(failure, "%s: a newer lwcmem has written to it; update it with that one",
+                    container->path);
+    return 0;
+}
+
+struct container *container_open_for_update(const char *path, struct failure *failure)
+{
+    struct container *container = container_new(path, failure);
+
+    if (!container)
+        return NULL;
+    if (open_file(container, O_RDWR, failure) == 0 && lock(container, failure) == 0 &&
+        read_superblock(container, failure) == 0 && check_updatable(container, failure) == 0)
+        return container;
     container_close(container);
     return NULL;
 }
@@ -159,6 +237,11 @@ const struct lwc_superblock *container_superblock(const struct container *contai
     return &container->superblock;
 }
 
+unsigned int container_slot(const struct container *container)
+{
+    return container->slot;
+}
+
 const char *container_path(const struct container *container)
 {
     return container->path;
@@ -174,30 +257,33 @@ uint64_t container_count(const struct container *container, enum lwc_table table
     return container->superblock.tables[table].count;
 }
 
+static int fill_block(struct container *container, uint32_t table, uint64_t index,
+                      struct lwc_block *block, struct failure *failure)
+{
+    uint64_t offset = container->superblock.tables[table].offset + index * LWC_BLOCK_SIZE;
+    int result = read_exactly(container->fd, block, sizeof(*block), offset);
+    enum lwc_error error;
+
+    if (result && result != ENODATA)
+        return fail_errno(failure, result, "%s: cannot read", container->path);
+    error =
+        result ? LWC_ERR_TRUNCATED : lwc_block_check(block, &container->superblock, table, index);
+    if (error == LWC_OK)
+        return 0;
+    return fail(failure,
+                "%s: block %" PRIu64 " of the %s table: %s; the file is damaged, get it again",
+                container->path, index, table_names[table], lwc_error_string(error));
+}
+
 static struct lwc_block *read_block(struct container *container, uint32_t table, uint64_t index,
                                     struct failure *failure)
 {
-    uint64_t offset = container->superblock.tables[table].offset + index * LWC_BLOCK_SIZE;
     struct lwc_block *block = malloc(sizeof(*block));
-    enum lwc_error error;
-    int result;
 
-    if (!block) {
+    if (!block)
         fail(failure, "%s: out of memory", container->path);
-        return NULL;
-    }
-    result = read_exactly(container->fd, block, sizeof(*block), offset);
-    if (result && result != ENODATA) {
-        fail_errno(failure, result, "%s: cannot read", container->path);
-    } else {
-        error = result ? LWC_ERR_TRUNCATED
-                       : lwc_block_check(block, &container->superblock, table, index);
-        if (error == LWC_OK)
-            return block;
-        fail(failure,
-             "%s: block %" PRIu64 " of the %s table: %s; the file is damaged, get it again",
-             container->path, index, table_names[table], lwc_error_string(error));
-    }
+    else if (fill_block(container, table, index, block, failure) == 0)
+        return block;
     free(block);
     return NULL;
 }
@@ -291,6 +377,30 @@ int container_tile(struct container *container, const struct lwc_object *object,
                     failure);
 }
 
+int container_tile_run(struct container *container, const struct lwc_object *object, uint64_t index,
+                       struct lwc_tile tiles[CONTAINER_TILE_RUN], struct failure *failure)
+{
+    struct lwc_block_position at =
+        lwc_table_position(sizeof(struct lwc_tile), object->tile_first + index);
+    uint64_t run = CONTAINER_TILE_RUN - at.offset / sizeof(struct lwc_tile);
+    struct lwc_block block;
+
+    if (index >= object->tile_count)
+        return fail(failure, "%s: tile %" PRIu64 " is not in its object", container->path, index);
+    if (run > object->tile_count - index)
+        run = object->tile_count - index;
+    if (fill_block(container, LWC_TABLE_TILES, at.block, &block, failure) < 0)
+        return -1;
+    memcpy(tiles, block.payload + at.offset, run * sizeof(*tiles));
+    for (uint64_t i = 0; i < run; i++)
+        if (entry_result(container, LWC_TABLE_TILES, object->tile_first + index + i,
+                         lwc_tile_check(&tiles[i], &container->superblock,
+                                        lwc_tile_length(object, index + i)),
+                         failure) < 0)
+            return -1;
+    return (int)run;
+}
+
 int container_name(struct container *container, uint64_t offset, uint32_t length, char *name,
                    struct failure *failure)
 {
@@ -328,6 +438,46 @@ int container_check_blocks(struct container *container, struct failure *failure)
             if (!get_block(container, table, i, failure))
                 return -1;
     }
+    return 0;
+}
+
+void *container_table(struct container *container, enum lwc_table table, struct failure *failure)
+{
+    const struct lwc_table_ref *ref = &container->superblock.tables[table];
+    uint64_t per_block = LWC_BLOCK_PAYLOAD / ref->entry_size;
+    uint8_t *entries = reallocarray(NULL, ref->count + 1, ref->entry_size);
+
+    if (!entries) {
+        fail(failure, "%s: out of memory for the %s table", container->path, table_names[table]);
+        return NULL;
+    }
+    for (uint64_t done = 0, part; done < ref->count; done += part) {
+        const struct lwc_block *block = get_block(container, table, done / per_block, failure);
+
+        if (!block) {
+            free(entries);
+            return NULL;
+        }
+        part = ref->count - done < per_block ? ref->count - done : per_block;
+        memcpy(entries + done * ref->entry_size, block->payload, part * ref->entry_size);
+    }
+    return entries;
+}
+
+int container_stored_tile(struct container *container, uint64_t index, struct lwc_tile *tile,
+                          uint8_t *stored, struct failure *failure)
+{
+    int result;
+
+    if (get_tile(container, index, LWC_TILE_MAX, tile, failure) < 0)
+        return -1;
+    result = read_exactly(container->fd, stored, tile->stored, tile->offset);
+    if (result && result != ENODATA)
+        return fail_errno(failure, result, "%s: cannot read", container->path);
+    if (result || lwc_crc32c(0, stored, tile->stored) != tile->crc)
+        return fail(failure, "%s: tile %" PRIu64 " of the file: %s; the file is damaged",
+                    container->path, index,
+                    lwc_error_string(result ? LWC_ERR_TRUNCATED : LWC_ERR_CRC));
     return 0;
 }
 

@@ -26,8 +26,16 @@ struct container;
 struct container *container_open(const char *path, struct failure *failure);
 void container_close(struct container *container); /* NULL is allowed */
 
+/*
+ * Open path for an update: writable, and locked against a second one until it
+ * is closed. Fails also when a newer lwcmem has written what an update by this
+ * one would lose.
+ */
+struct container *container_open_for_update(const char *path, struct failure *failure);
+
 /* The superblock in use, the path given to open, and the file's descriptor. */
 const struct lwc_superblock *container_superblock(const struct container *container);
+unsigned int container_slot(const struct container *container); /* of that superblock */
 const char *container_path(const struct container *container);
 int container_fd(const struct container *container);
 
@@ -45,9 +53,32 @@ int container_object(struct container *container, uint64_t index, struct lwc_obj
 int container_tile(struct container *container, const struct lwc_object *object, uint64_t index,
                    struct lwc_tile *tile, struct failure *failure);
 
+#define CONTAINER_TILE_RUN (LWC_BLOCK_PAYLOAD / sizeof(struct lwc_tile))
+
+/*
+ * Tiles from index on, as many as lie in its metadata block, which is not kept
+ * in memory for this: for who looks at all tiles once. Their number, or -1 with
+ * a message.
+ */
+int container_tile_run(struct container *container, const struct lwc_object *object, uint64_t index,
+                       struct lwc_tile tiles[CONTAINER_TILE_RUN], struct failure *failure);
+
 /* Copy length bytes of NAMES and a NUL; name holds LWC_NAME_MAX + 1 bytes. */
 int container_name(struct container *container, uint64_t offset, uint32_t length, char *name,
                    struct failure *failure);
+
+/*
+ * Copy a whole table, its blocks checked but not its entries; the caller frees
+ * it. NULL with a message; an empty table is not NULL.
+ */
+void *container_table(struct container *container, enum lwc_table table, struct failure *failure);
+
+/*
+ * The stored bytes (at most LWC_TILE_MAX) of entry index of the tile table and
+ * the entry, whatever object it belongs to: checked, but not decoded.
+ */
+int container_stored_tile(struct container *container, uint64_t index, struct lwc_tile *tile,
+                          uint8_t *stored, struct failure *failure);
 
 /* Check all metadata blocks, also those that no entry is asked from. */
 int container_check_blocks(struct container *container, struct failure *failure);
@@ -62,7 +93,7 @@ int container_resolve_copy(struct container *container, struct lwc_tile *tile, u
 /*
  * Read, check and decode a tile into out, which holds
  * lwc_tile_length(object, index) bytes (at most LWC_TILE_MAX).
- * stored: scratch of LWC_TILE_MAX bytes.
+ * stored: LWC_TILE_MAX bytes; holds the tile's stored bytes afterwards.
  */
 int container_read_tile(struct container *container, struct decoder *decoder,
                         const struct lwc_object *object, uint64_t index, uint8_t *stored,

@@ -10,13 +10,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum writer_kind { WRITE_NEW, WRITE_UPDATE, WRITE_REPLACE };
+
 struct writer {
+    enum writer_kind kind;
     char *path;
     char *directory;
     char *temporary; /* NULL once it has been moved or was never made */
     int fd;
     int force;
     uint64_t end;
+    bool superblock_begun;      /* from then on, the generation may be in use */
+    unsigned int slot;          /* that the superblock goes to */
+    struct lwc_superblock base; /* of the generation before; zero without one */
+    struct lwc_superblock superblock;
 };
 
 static int check_target(const char *path, int force, struct failure *failure)
@@ -64,22 +71,97 @@ static int create_temporary(struct writer *writer, struct failure *failure)
     return 0;
 }
 
+static struct writer *allocate(enum writer_kind kind, const char *path, struct failure *failure)
+{
+    struct writer *writer = calloc(1, sizeof(*writer));
+
+    if (!writer || !(writer->path = strdup(path))) {
+        free(writer);
+        fail(failure, "%s: out of memory", path);
+        return NULL;
+    }
+    writer->kind = kind;
+    writer->fd = -1;
+    writer->end = LWC_DATA_START;
+    return writer;
+}
+
 struct writer *writer_new(const char *path, int force, struct failure *failure)
 {
     struct writer *writer;
 
     if (check_target(path, force, failure) < 0)
         return NULL;
-    writer = calloc(1, sizeof(*writer));
-    if (!writer || !(writer->path = strdup(path))) {
-        free(writer);
-        fail(failure, "%s: out of memory", path);
+    writer = allocate(WRITE_NEW, path, failure);
+    if (!writer)
+        return NULL;
+    writer->force = force;
+    if (create_temporary(writer, failure) == 0)
+        return writer;
+    writer_free(writer);
+    return NULL;
+}
+
+static int cut_off(struct writer *writer, struct failure *failure)
+{
+    struct stat status;
+
+    if (fstat(writer->fd, &status) < 0 ||
+        ((uint64_t)status.st_size > writer->base.file_size &&
+         ftruncate(writer->fd, (off_t)writer->base.file_size) < 0))
+        return fail_errno(failure, errno, "%s: cannot cut off what is behind its end",
+                          writer->path);
+    return 0;
+}
+
+struct writer *writer_update(struct container *container, struct failure *failure)
+{
+    struct writer *writer = allocate(WRITE_UPDATE, container_path(container), failure);
+
+    if (!writer)
+        return NULL;
+    writer->base = *container_superblock(container);
+    writer->slot = container_slot(container) ^ 1;
+    writer->end = writer->base.file_size;
+    writer->fd = fcntl(container_fd(container), F_DUPFD_CLOEXEC, 0);
+    if (writer->fd < 0)
+        fail_errno(failure, errno, "%s: cannot use it twice", writer->path);
+    else if (cut_off(writer, failure) == 0)
+        return writer;
+    writer_free(writer);
+    return NULL;
+}
+
+/* As private or public as the file that it replaces, and of the same owner if that is allowed. */
+static int copy_access(struct writer *writer, int from, struct failure *failure)
+{
+    struct stat status;
+
+    if (fstat(from, &status) < 0)
+        return fail_errno(failure, errno, "%s: cannot read its mode", writer->path);
+    (void)!fchown(writer->fd, status.st_uid, status.st_gid);
+    if (fchmod(writer->fd, status.st_mode & 0777) < 0)
+        return fail_errno(failure, errno, "%s: cannot set the mode", writer->path);
+    return 0;
+}
+
+struct writer *writer_replace(struct container *container, struct failure *failure)
+{
+    char *path = realpath(container_path(container), NULL);
+    struct writer *writer;
+
+    if (!path) {
+        fail_errno(failure, errno, "%s: cannot follow", container_path(container));
         return NULL;
     }
-    writer->fd = -1;
-    writer->force = force;
-    writer->end = LWC_DATA_START;
-    if (create_temporary(writer, failure) == 0)
+    writer = allocate(WRITE_REPLACE, path, failure);
+    free(path);
+    if (!writer)
+        return NULL;
+    writer->base = *container_superblock(container);
+    writer->force = 1;
+    if (create_temporary(writer, failure) == 0 &&
+        copy_access(writer, container_fd(container), failure) == 0)
         return writer;
     writer_free(writer);
     return NULL;
@@ -145,13 +227,16 @@ int writer_compare(struct writer *writer, uint64_t offset, const void *data, siz
     return 1;
 }
 
-static int derive_uuid(const struct writer_table tables[LWC_TABLES], uint8_t uuid[16],
+static int derive_uuid(const struct lwc_superblock *base,
+                       const struct writer_table tables[LWC_TABLES], uint8_t uuid[16],
                        struct failure *failure)
 {
     struct sha256 *hash = sha256_new();
     uint8_t digest[SHA256_SIZE];
     int result = hash ? 0 : -ENOMEM;
 
+    if (base->generation && result == 0)
+        result = sha256_update(hash, base->uuid, sizeof(base->uuid));
     for (uint32_t i = 0; i < LWC_TABLES && result == 0; i++)
         result = sha256_update(hash, tables[i].entries, tables[i].count * lwc_table_entry_size(i));
     if (result == 0)
@@ -166,9 +251,10 @@ static int derive_uuid(const struct writer_table tables[LWC_TABLES], uint8_t uui
     return 0;
 }
 
-static int write_table(struct writer *writer, struct lwc_superblock *superblock, uint32_t table,
-                       const struct writer_table *data, struct failure *failure)
+static int write_table(struct writer *writer, uint32_t table, const struct writer_table *data,
+                       struct failure *failure)
 {
+    struct lwc_superblock *superblock = &writer->superblock;
     uint32_t entry_size = lwc_table_entry_size(table);
     uint64_t per_block = LWC_BLOCK_PAYLOAD / entry_size;
     uint64_t offset = align_up(writer->end, LWC_BLOCK_SIZE);
@@ -195,17 +281,33 @@ static int write_table(struct writer *writer, struct lwc_superblock *superblock,
     return 0;
 }
 
-static int write_superblock(struct writer *writer, struct lwc_superblock *superblock,
-                            struct failure *failure)
+static int cannot_sync(const struct writer *writer, struct failure *failure)
 {
-    static const uint8_t empty_slot[LWC_SUPERBLOCK_SIZE];
-    const size_t crc_start = offsetof(struct lwc_superblock, generation);
+    return fail_errno(failure, errno, "%s: cannot write to the disk", writer->path);
+}
 
-    superblock->crc =
-        lwc_crc32c(0, (const u8 *)superblock + crc_start, sizeof(*superblock) - crc_start);
-    if (write_at(writer, superblock, sizeof(*superblock), 0, failure) < 0)
-        return -1;
-    return write_at(writer, empty_slot, sizeof(empty_slot), LWC_SUPERBLOCK_SIZE, failure);
+/*
+ * All that the superblock refers to is on the disk before it is written, in one
+ * piece. Tables may all be empty: the file is as long as the superblock says.
+ */
+static int write_superblock(struct writer *writer, struct failure *failure)
+{
+    const size_t crc_start = offsetof(struct lwc_superblock, generation);
+    struct lwc_superblock slot = writer->superblock;
+    ssize_t put;
+
+    slot.crc = lwc_crc32c(0, (const u8 *)&slot + crc_start, sizeof(slot) - crc_start);
+    if (ftruncate(writer->fd, (off_t)writer->end) < 0 || fdatasync(writer->fd) < 0)
+        return cannot_sync(writer, failure);
+    do {
+        put = pwrite(writer->fd, &slot, sizeof(slot), writer->slot * LWC_SUPERBLOCK_SIZE);
+    } while (put < 0 && errno == EINTR);
+    writer->superblock_begun = put > 0;
+    if (put < 0 || fdatasync(writer->fd) < 0)
+        return cannot_sync(writer, failure);
+    if ((size_t)put < sizeof(slot))
+        return fail(failure, "%s: the disk took only a part of the superblock", writer->path);
+    return 0;
 }
 
 /* Move the temporary file to its name without ever replacing what appeared. */
@@ -245,45 +347,64 @@ static void sync_directory(const char *directory)
     close(fd);
 }
 
-int writer_finish(struct writer *writer, const struct writer_table tables[LWC_TABLES],
-                  const struct writer_totals *totals, struct failure *failure)
+static int fill_superblock(struct writer *writer, const struct writer_table tables[LWC_TABLES],
+                           const struct writer_totals *totals, struct failure *failure)
 {
-    struct lwc_superblock superblock = {
-        .generation = 1,
+    struct lwc_superblock *superblock = &writer->superblock;
+
+    *superblock = (struct lwc_superblock){
+        .generation = writer->base.generation + (writer->kind != WRITE_REPLACE),
         .incompat = totals->incompat,
         .bytes_original = totals->bytes_original,
         .weights = totals->weights,
         .arena_size = totals->arena_size,
         .payload_align = LWC_PAYLOAD_ALIGN,
     };
+    memcpy(superblock->magic, LWC_MAGIC, LWC_MAGIC_SIZE);
+    /* what is kept may be aligned to less */
+    if (writer->kind == WRITE_UPDATE && writer->base.payload_align < LWC_PAYLOAD_ALIGN)
+        superblock->payload_align = writer->base.payload_align;
+    if (!superblock->generation)
+        return fail(failure, "%s: has the last possible generation; pack it anew", writer->path);
+    if (writer->kind != WRITE_REPLACE)
+        return derive_uuid(&writer->base, tables, superblock->uuid, failure);
+    memcpy(superblock->uuid, writer->base.uuid, sizeof(superblock->uuid));
+    return 0;
+}
 
-    memcpy(superblock.magic, LWC_MAGIC, LWC_MAGIC_SIZE);
-    if (derive_uuid(tables, superblock.uuid, failure) < 0)
+int writer_finish(struct writer *writer, const struct writer_table tables[LWC_TABLES],
+                  const struct writer_totals *totals, struct failure *failure)
+{
+    if (fill_superblock(writer, tables, totals, failure) < 0)
         return -1;
     for (uint32_t i = 0; i < LWC_TABLES; i++)
-        if (write_table(writer, &superblock, i, &tables[i], failure) < 0)
+        if (write_table(writer, i, &tables[i], failure) < 0)
             return -1;
-    superblock.file_size = writer->end;
-    if (write_superblock(writer, &superblock, failure) < 0)
+    writer->superblock.file_size = writer->end;
+    if (write_superblock(writer, failure) < 0)
         return -1;
-    /* Tables may all be empty: the file is as long as the superblock says. */
-    if (ftruncate(writer->fd, (off_t)writer->end) < 0 || fsync(writer->fd) < 0)
-        return fail_errno(failure, errno, "%s: cannot write to the disk", writer->path);
+    if (writer->kind == WRITE_UPDATE)
+        return 0;
     if (publish(writer, failure) < 0)
         return -1;
     sync_directory(writer->directory);
     return 0;
 }
 
-uint64_t writer_size(const struct writer *writer)
+const struct lwc_superblock *writer_superblock(const struct writer *writer)
 {
-    return writer->end;
+    return &writer->superblock;
 }
 
 void writer_free(struct writer *writer)
 {
+    struct failure ignored;
+
     if (!writer)
         return;
+    /* if that fails, too, the next update does it */
+    if (writer->kind == WRITE_UPDATE && writer->fd >= 0 && !writer->superblock_begun)
+        (void)cut_off(writer, &ignored);
     if (writer->fd >= 0)
         close(writer->fd);
     if (writer->temporary)

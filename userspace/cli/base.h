@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The current generation of a container, as the next one sees it: which of its
+ * tiles the model still has.
+ *
+ * Each object of a plan gets at most one old object to compare with: the one
+ * of its place (file and tensor, or position among what is between tensors),
+ * else one of the same sha256, else one of the same tensor name. That is only
+ * where to look: a tile is the same when its decoded bytes are.
+ */
+#ifndef LWC_BASE_H
+#define LWC_BASE_H
+
+#include "plan.h"
+#include "container/reader.h"
+
+#include <stdbool.h>
+
+struct base;
+
+/* Both must live as long. May read those files whose tensors were moved. NULL with a message. */
+struct base *base_new(struct container *container, const struct plan *plan, unsigned int threads,
+                      struct failure *failure);
+void base_free(struct base *base); /* NULL is allowed */
+
+/*
+ * True if the old tile of the same place has just these bytes; then entry is
+ * the old one, not a COPY, and stored its stored bytes until worker's next
+ * call. A tile that is damaged is not the same. worker: 0..threads-1.
+ */
+bool base_tile(struct base *base, unsigned int worker, size_t object, uint64_t index,
+               const uint8_t *data, uint32_t length, struct lwc_tile *entry,
+               const uint8_t **stored);
+
+#endif
