@@ -30,13 +30,14 @@ u32 lwcmem_cpu_isa(void)
 	return isa;
 }
 
-/* Only LEVELS and SPARSE have vector code: zstd and copies run with preemption enabled. */
+/* LEVELS and what holds it have vector code: zstd and copies run with preemption enabled. */
 enum lwc_error lwcmem_decode_stored(const struct lwc_impl *impl, const struct lwc_tile *entry,
 				    const u8 *stored, u8 *decoded, u32 length,
 				    struct lwc_scratch *scratch)
 {
 	bool fpu = impl->uses_fpu && (entry->chain[0] == LWC_CODEC_LEVELS ||
-				      entry->chain[0] == LWC_CODEC_SPARSE);
+				      entry->chain[0] == LWC_CODEC_SPARSE ||
+				      entry->chain[0] == LWC_CODEC_GRID);
 	enum lwc_error error;
 
 	if (fpu)

@@ -67,11 +67,12 @@
 #define LWC_INCOMPAT_ZSTD	 (1ull << 1)
 #define LWC_INCOMPAT_COPY	 (1ull << 2)
 #define LWC_INCOMPAT_SPARSE	 (1ull << 3)
+#define LWC_INCOMPAT_GRID	 (1ull << 4)	/* and LEVELS of its scales */
 /* LEVELS in structure s and LEVELS of field f: one bit each */
 #define LWC_INCOMPAT_STRUCTURE(s) (1ull << (16 + (s)))
 #define LWC_INCOMPAT_FIELD(f)	 (1ull << (32 + (f)))
 #define LWC_INCOMPAT_KNOWN	 (LWC_INCOMPAT_PLANES | LWC_INCOMPAT_ZSTD | LWC_INCOMPAT_COPY | \
-				  LWC_INCOMPAT_SPARSE | \
+				  LWC_INCOMPAT_SPARSE | LWC_INCOMPAT_GRID | \
 				  (LWC_INCOMPAT_STRUCTURE(LWC_STRUCTURES) - LWC_INCOMPAT_STRUCTURE(1)) | \
 				  (LWC_INCOMPAT_FIELD(LWC_FIELDS) - LWC_INCOMPAT_FIELD(1)))
 
@@ -198,13 +199,14 @@ enum lwc_codec_id {
 	LWC_CODEC_PLANES = 5,		/* byte planes of param-byte elements, then inner */
 	LWC_CODEC_COPY = 6,		/* same bytes as tile ref; never of a COPY */
 	LWC_CODEC_SPARSE = 7,		/* a mask, then inner for what is not zero */
+	LWC_CODEC_GRID = 8,		/* scales, then inner for integers that they multiply */
 	LWC_CODECS,
 };
 
 /*
  * chain: outermost first; the stored bytes are input of the last codec. Valid
- * chains: one codec, PLANES followed by RAW or ZSTD, or SPARSE followed by RAW
- * or LEVELS. param: element size of PLANES, structure of LEVELS, else 0. field:
+ * chains: one codec, PLANES followed by RAW or ZSTD, SPARSE or GRID followed by
+ * RAW or LEVELS. param: element size of PLANES, structure of LEVELS, else 0. field:
  * of LEVELS, else 0. COPY stores nothing: offset, stored and crc are those of
  * the tile it names, which ref repeats for checking.
  */
@@ -234,9 +236,10 @@ struct lwc_dep {
  * f32			8			sign, kept mantissa bits
  * f8 e4m3, e5m2	4, 5			sign, kept mantissa bits
  * i8			upper 4 bits		lower 4 bits (kept is 4)
+ * byte			8 bits			nothing (kept is 0)
  *
  * kept: mantissa bits from the top that are stored; those below are zero in
- * every weight of the tile. With R bits in the rest (kept + 1, or 4 for i8),
+ * every weight of the tile. With R bits in the rest (kept + 1, 4 for i8, 0 for byte),
  * R / 8 byte planes hold its upper bits, one byte for each weight, and a
  * stream of codes of R % 8 bits the others.
  *
@@ -258,6 +261,7 @@ enum lwc_structure {
 	LWC_STRUCTURE_2222 = 3,		/* (2,2,2,2) */
 	LWC_STRUCTURE_211222 = 4,	/* (2,1,1,2,2,2) */
 	LWC_STRUCTURE_111222 = 5,	/* (1,1,1,2,2,2) */
+	LWC_STRUCTURE_3222 = 6,		/* (3,2,2,2) */
 	LWC_STRUCTURES,
 };
 
@@ -268,6 +272,7 @@ enum lwc_field {
 	LWC_FIELD_E4M3 = 4,
 	LWC_FIELD_E5M2 = 5,
 	LWC_FIELD_I8 = 6,
+	LWC_FIELD_BYTE = 7,
 	LWC_FIELDS,
 };
 
@@ -312,6 +317,29 @@ struct lwc_sparse_header {
 	__u8 reserved[2];
 };
 
+/*
+ * GRID: each element is an integer times the scale of its group, rounded to
+ * the nearest value of the field (bf16, f16 or f32), ties to even, overflow to
+ * infinity; groups are `group` elements in order, the last one may have fewer.
+ * A scale is a positive finite normal f32. The integers are bytes, by the inner
+ * codec: -127 .. 127 in two's complement; 0x80 is a zero with a negative sign.
+ * Exceptions are elements that are stored as they are.
+ *
+ * Layout of the stored bytes: struct lwc_grid_header; the scales, stored bytes
+ * of LEVELS of f32 in structure (2,2,2,2), one scale for each group; the number
+ * of each exception's element (le32, increasing); the exceptions; the stored
+ * bytes of the inner codec.
+ */
+#define LWC_GRID_GROUP_MIN	16
+
+struct lwc_grid_header {
+	__le32 group;
+	__le32 scales;			/* stored bytes */
+	__le32 exceptions;
+	__u8 field;
+	__u8 reserved[3];
+};
+
 #ifdef __cplusplus
 #define LWC_SIZE_ASSERT(t, n) static_assert(sizeof(t) == (n), #t)
 #else
@@ -327,5 +355,6 @@ LWC_SIZE_ASSERT(struct lwc_tile, 32);
 LWC_SIZE_ASSERT(struct lwc_dep, 48);
 LWC_SIZE_ASSERT(struct lwc_levels_header, 64);
 LWC_SIZE_ASSERT(struct lwc_sparse_header, 8);
+LWC_SIZE_ASSERT(struct lwc_grid_header, 16);
 
 #endif

@@ -130,7 +130,13 @@ extern const unsigned int lwc_impl_count;
 /* Fastest implementation whose ISA is in mask (mask: bits that the CPU has). */
 const struct lwc_impl *lwc_impl_select(u32 mask);
 
-#define LWC_SCRATCH_TILE	(LWC_TILE_MAX + 256)
+/*
+ * What GRID makes of an integer's magnitude (below 256) and a scale (the bits of
+ * a positive normal f32): the bits of an element of the field (bf16, f16, f32).
+ */
+u32 lwc_grid_product(u32 scale, u32 magnitude, u8 field);
+
+#define LWC_SCRATCH_TILE	(LWC_TILE_MAX + 256 + LWC_LEVELS_WEIGHTS / LWC_GRID_GROUP_MIN * 4)
 
 /* Scratch of a decode: the caller's, 64-byte aligned, one user at a time. */
 struct lwc_scratch {

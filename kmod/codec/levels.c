@@ -9,6 +9,7 @@ const struct levels_field levels_fields[LWC_FIELDS] = {
 	[LWC_FIELD_E4M3] = { 4, 3, 1 },
 	[LWC_FIELD_E5M2] = { 5, 2, 1 },
 	[LWC_FIELD_I8] = { 4, 4, 1 },
+	[LWC_FIELD_BYTE] = { 8, 0, 1 },
 };
 
 const struct lwc_levels_shape *lwc_levels_shape(u8 structure)
@@ -19,6 +20,7 @@ const struct lwc_levels_shape *lwc_levels_shape(u8 structure)
 		[LWC_STRUCTURE_2222] = { 4, { 2, 2, 2, 2 } },
 		[LWC_STRUCTURE_211222] = { 6, { 2, 1, 1, 2, 2, 2 } },
 		[LWC_STRUCTURE_111222] = { 6, { 1, 1, 1, 2, 2, 2 } },
+		[LWC_STRUCTURE_3222] = { 4, { 3, 2, 2, 2 } },
 	};
 
 	return structure && structure < LWC_STRUCTURES ? &shapes[structure] : NULL;
@@ -32,6 +34,7 @@ const char *lwc_structure_name(u8 structure)
 		[LWC_STRUCTURE_2222] = "(2,2,2,2)",
 		[LWC_STRUCTURE_211222] = "(2,1,1,2,2,2)",
 		[LWC_STRUCTURE_111222] = "(1,1,1,2,2,2)",
+		[LWC_STRUCTURE_3222] = "(3,2,2,2)",
 	};
 
 	return structure && structure < LWC_STRUCTURES ? names[structure] : "?";
@@ -50,22 +53,23 @@ static size_t stream_bytes(u32 count, u32 width)
 /* The header's numbers, each fetched once. */
 static enum lwc_error open_header(struct lwc_levels_view *view, const u8 *src, u32 weights)
 {
-	const struct lwc_levels_header *header = (const struct lwc_levels_header *)src;
 	const struct levels_field *field = &levels_fields[view->field];
+	struct lwc_levels_header header;
 	u32 level, used = 0, i;
 	u8 nonzero = 0;
 
-	if (lwc_le32(&header->weights) != weights || weights > LWC_LEVELS_WEIGHTS)
+	memcpy(&header, src, sizeof(header));
+	if (lwc_le32(&header.weights) != weights || weights > LWC_LEVELS_WEIGHTS)
 		return LWC_ERR_GEOMETRY;
 	view->count[0] = weights;
 	for (level = 0; level < LWC_LEVELS_MAX; level++) {
-		u32 reached = lwc_le32(&header->reached[level]);
+		u32 reached = lwc_le32(&header.reached[level]);
 
 		if (reached > (level < view->levels ? view->count[level] : 0))
 			return LWC_ERR_GEOMETRY;
 		view->count[level + 1] = reached;
 	}
-	view->kept = header->kept;
+	view->kept = header.kept;
 	if (view->kept > field->mantissa || (view->field == LWC_FIELD_I8 && view->kept != 4))
 		return LWC_ERR_GEOMETRY;
 	for (level = 0; level < view->levels; level++) {
@@ -73,13 +77,13 @@ static enum lwc_error open_header(struct lwc_levels_view *view, const u8 *src, u
 		used += (1u << view->width[level]) - 1;
 	}
 	memset(view->symbols, 0, sizeof(view->symbols));
-	memcpy(view->symbols, header->symbols, LWC_LEVELS_SYMBOLS);
+	memcpy(view->symbols, header.symbols, LWC_LEVELS_SYMBOLS);
 	for (i = 0; i < LWC_LEVELS_SYMBOLS; i++)
 		nonzero |= i < used ? view->symbols[i] >> field->symbol : view->symbols[i];
-	for (i = 0; i < sizeof(header->reserved0); i++)
-		nonzero |= header->reserved0[i];
-	for (i = 0; i < sizeof(header->reserved); i++)
-		nonzero |= header->reserved[i];
+	for (i = 0; i < sizeof(header.reserved0); i++)
+		nonzero |= header.reserved0[i];
+	for (i = 0; i < sizeof(header.reserved); i++)
+		nonzero |= header.reserved[i];
 	if (levels_turned(view->field, view->kept))
 		for (i = 0; i < LWC_LEVELS_SYMBOLS; i++)
 			view->symbols[i] = levels_turn(view->symbols[i]);
@@ -137,7 +141,7 @@ enum lwc_error lwc_levels_open(struct lwc_levels_view *view, u8 structure, u8 fi
 	if (error)
 		return error;
 
-	rest = field == LWC_FIELD_I8 ? 4 : view->kept + 1u;
+	rest = field == LWC_FIELD_I8 ? 4 : field == LWC_FIELD_BYTE ? 0 : view->kept + 1u;
 	view->planes = rest / 8;
 	view->stream_width = rest % 8;
 	for (i = 0; i < view->planes; i++)

@@ -93,9 +93,12 @@ static __always_inline void levels_join_8(const u8 *symbols, const struct levels
 static __always_inline void levels_join(u8 field, const u8 *symbols, const struct levels_parts *parts,
 			       u32 count, u8 *dst)
 {
-	u32 kept = parts->kept, n = parts->count, last = parts->bits[n - 1], i;
+	u32 kept = parts->kept, n = parts->count, last = n ? parts->bits[n - 1] : 0, i;
 
 	switch (field) {
+	case LWC_FIELD_BYTE:
+		memcpy(dst, symbols, count);
+		break;
 	case LWC_FIELD_BF16:
 		if (levels_turned(field, kept))
 			levels_join_turned_16(symbols, parts->part[0], count, dst);

@@ -6,14 +6,15 @@
 enum lwc_error sparse_open(struct sparse_view *view, const u8 *src, size_t src_len,
 			   size_t dst_len)
 {
-	const struct lwc_sparse_header *header = (const struct lwc_sparse_header *)src;
-	size_t mask_len, need = sizeof(*header);
+	size_t mask_len, need = sizeof(struct lwc_sparse_header);
+	struct lwc_sparse_header header;
 
 	if (src_len < need)
 		return LWC_ERR_TRUNCATED;
-	view->kept = lwc_le32(&header->kept);
-	view->element = header->element;
-	view->kind = header->mask;
+	memcpy(&header, src, sizeof(header));
+	view->kept = lwc_le32(&header.kept);
+	view->element = header.element;
+	view->kind = header.mask;
 	if (view->element != 1 && view->element != 2 && view->element != 4)
 		return LWC_ERR_GEOMETRY;
 	if (dst_len % view->element || dst_len > LWC_TILE_MAX)
@@ -27,7 +28,7 @@ enum lwc_error sparse_open(struct sparse_view *view, const u8 *src, size_t src_l
 		mask_len = ((size_t)view->count / 4 * 3 + 7) / 8;
 	else
 		return LWC_ERR_GEOMETRY;
-	if (header->reserved[0] || header->reserved[1])
+	if (header.reserved[0] || header.reserved[1])
 		return LWC_ERR_PADDING;
 	if (src_len - need < mask_len)
 		return LWC_ERR_TRUNCATED;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-3-Clause
 /* From a tile entry and its stored bytes to the decoded tile. */
+#include "grid.h"
 #include "levels.h"
 #include "sparse.h"
 
@@ -104,6 +105,39 @@ static enum lwc_error decode_sparse(const struct lwc_impl *impl, const struct lw
 	return LWC_OK;
 }
 
+static enum lwc_error decode_grid(const struct lwc_impl *impl, const struct lwc_tile *entry,
+				  const u8 *src, size_t src_len, u8 *dst, size_t dst_len,
+				  struct lwc_scratch *scratch)
+{
+	u32 *scales = (u32 *)(scratch->tile + LWC_TILE_MAX + 256);
+	struct lwc_levels_view levels;
+	struct grid_view view;
+	enum lwc_error error;
+	u8 *integers;
+
+	error = grid_open(&view, src, src_len, dst_len);
+	if (error)
+		return error;
+	error = lwc_levels_open(&levels, LWC_STRUCTURE_2222, LWC_FIELD_F32, view.scales,
+				view.scales_len, view.groups);
+	if (!error)
+		error = lwc_levels_decode(impl, &levels, (u8 *)scales, scratch->tile);
+	if (!error)
+		error = grid_check_scales(&view, scales);
+	if (error)
+		return error;
+	/* the integers wait at the end of the tile until the elements are written over them */
+	integers = dst + (dst_len - view.count);
+	if (entry->chain[1] == LWC_CODEC_LEVELS && lwc_field_size(entry->field) != 1)
+		return LWC_ERR_CHAIN;
+	if (entry->chain[1] == LWC_CODEC_LEVELS)
+		error = decode_levels(impl, entry, view.inner, view.inner_len, integers, view.count,
+				      scratch);
+	else
+		error = decode_raw(view.inner, view.inner_len, integers, view.count);
+	return error ? error : grid_multiply(&view, scales, dst);
+}
+
 enum lwc_error lwc_tile_decode(const struct lwc_impl *impl, const struct lwc_tile *entry,
 			       const u8 *src, size_t src_len, u8 *dst, size_t dst_len,
 			       struct lwc_scratch *scratch)
@@ -122,6 +156,8 @@ enum lwc_error lwc_tile_decode(const struct lwc_impl *impl, const struct lwc_til
 		return decode_planes(impl, entry, src, src_len, dst, dst_len, scratch);
 	case LWC_CODEC_SPARSE:
 		return decode_sparse(impl, entry, src, src_len, dst, dst_len, scratch);
+	case LWC_CODEC_GRID:
+		return decode_grid(impl, entry, src, src_len, dst, dst_len, scratch);
 	default:
 		return LWC_ERR_CHAIN;
 	}

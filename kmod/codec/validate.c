@@ -230,10 +230,11 @@ static bool chain_ok(const struct lwc_tile *entry)
 	if (chain[0] == LWC_CODEC_PLANES)
 		return (chain[1] == LWC_CODEC_RAW || chain[1] == LWC_CODEC_ZSTD) &&
 		       entry->param >= 2 && entry->param <= 8 && !entry->field;
-	if (chain[0] == LWC_CODEC_SPARSE)
+	if (chain[0] == LWC_CODEC_SPARSE || chain[0] == LWC_CODEC_GRID)
 		return (chain[1] == LWC_CODEC_RAW && !entry->param && !entry->field) ||
 		       (chain[1] == LWC_CODEC_LEVELS && lwc_levels_shape(entry->param) &&
-			lwc_field_size(entry->field));
+			lwc_field_size(entry->field) &&
+			(chain[0] != LWC_CODEC_GRID || lwc_field_size(entry->field) == 1));
 	if (chain[1])
 		return false;
 	if (chain[0] == LWC_CODEC_LEVELS)

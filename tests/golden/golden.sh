@@ -31,9 +31,10 @@ for file in "$golden"/*.lwc; do
 	check "golden $name: encoded as then" diff "$work/then" "$work/now"
 done
 chains "$golden"/*.lwc > "$work/chains"
-for chain in RAW CONST COPY PLANES+ZSTD 'LEVELS (4)' 'LEVELS (3,3)' 'LEVELS (2,2,2,2)' 'LEVELS (2,1,1,2,2,2)' 'LEVELS (1,1,1,2,2,2)'; do
+for chain in RAW CONST COPY PLANES+ZSTD 'LEVELS (4)' 'LEVELS (3,3)' 'LEVELS (2,2,2,2)' 'LEVELS (2,1,1,2,2,2)' 'LEVELS (1,1,1,2,2,2)' 'LEVELS (3,2,2,2)'; do
 	check "golden: $chain is covered" grep -qxF "$chain" "$work/chains"
 done
+check "golden: GRID is covered" grep -qE "^ *grid .* GRID" <("$LWCMEM" info "$golden/levels-2-2-2-2.lwc" --tensors)
 for pattern in pruned two_of_four; do
 	check "golden: SPARSE of $pattern is covered" grep -qE "^ *$pattern .* SPARSE" <("$LWCMEM" info "$golden/levels-2-2-2-2.lwc" --tensors)
 done

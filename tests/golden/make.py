@@ -20,6 +20,15 @@ TWO_OF_FOUR = [(some, some, zero, zero), (some, zero, some, zero), (zero, some, 
                (some, zero, zero, some), (zero, some, zero, some), (zero, zero, some, some)]
 
 
+def grid(random, groups, group):
+    """Integers below 8 times a scale of four bits for each group: exact in bf16."""
+    out = []
+    for _ in range(groups):
+        scale = (8 + random.bits(3)) * 2.0 ** (random.bits(3) - 12)
+        out += [struct.pack("<f", (random.bits(4) - 8) * scale)[2:] for _ in range(group)]
+    return b"".join(out)
+
+
 class Random:
     def __init__(self, seed):
         self.state = seed
@@ -75,6 +84,7 @@ def main(directory):
                                               for _ in range(30 * 65))),
         ("two_of_four", "F16", [30, 64], b"".join(
             half(random) for _ in range(30 * 16) for half in random.choice(TWO_OF_FOUR))),
+        ("grid", "BF16", [40, 64], grid(random, 40, 64)),
         ("counts", "I32", [25, 40], struct.pack("<1000i", *range(1000))),
         ("const", "BF16", [64, 64], struct.pack("<H", 0x3f80) * 4096),
         ("raw", "U8", [2000], random.noise(2000)),

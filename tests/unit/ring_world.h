@@ -147,7 +147,7 @@ static void write_payloads(struct writer *writer, struct lwc_tile *tiles)
         for (uint64_t t = 0; t < object->tile_count; t++, tiles++) {
             memset(&encoded.entry, 0, sizeof(encoded.entry));
             assert_int_equal(
-                encode_tile(encoder, object->dtype,
+                encode_tile(encoder, object->dtype, 0,
                             world.bytes + object->arena_offset + t * object->tile_bytes,
                             lwc_tile_length(object, t), &encoded),
                 0);

@@ -146,7 +146,7 @@ static void test_levels_cross(void **unused)
 static void test_fields_cross(void **unused)
 {
     static const size_t sizes[] = {1, 63, 64, 65, 2047, 2048, 2049, 5000};
-    static const unsigned int mantissa[LWC_FIELDS] = {0, 7, 10, 23, 3, 2, 0};
+    static const unsigned int mantissa[LWC_FIELDS] = {0, 7, 10, 23, 3, 2, 0, 0};
     uint8_t *w = malloc(5000 * 4);
 
     (void)unused;
@@ -250,7 +250,7 @@ static void test_every_codec(void **unused)
                              : kind == 1 ? 7
                              : kind == 2 ? (uint8_t)(i % 4 < 2 ? 0 : rnd())
                                          : (uint8_t)(weight(GAUSS) >> (i & 1 ? 8 : 0));
-                assert_int_equal(encode_tile(encoder, (uint16_t)dtype, src, sizes[s], &tile), 0);
+                assert_int_equal(encode_tile(encoder, (uint16_t)dtype, 0, src, sizes[s], &tile), 0);
                 assert_true(tile.size <= sizes[s]);
                 seen |= 1u << tile.entry.chain[0];
                 assert_int_equal(lwc_tile_decode(lwc_impl_select(cpu_isa()), &tile.entry, tile.data,
@@ -341,7 +341,7 @@ static void test_sparse(void **unused)
                 v = 0;
             memcpy(src + i * element, &v, element);
         }
-        assert_int_equal(encode_tile(encoder, dtypes[round % 4], src, n * element, &tile), 0);
+        assert_int_equal(encode_tile(encoder, dtypes[round % 4], 0, src, n * element, &tile), 0);
         assert_int_equal(verdict(&tile.entry, tile.data, tile.size, src, n * element, &scratch),
                          LWC_OK);
         if (tile.entry.chain[0] != LWC_CODEC_SPARSE)
@@ -358,6 +358,111 @@ static void test_sparse(void **unused)
         }
     }
     assert_true(sparse > 50 && two_of_four > 5 && refused > 1000);
+    encoder_free(encoder);
+    free(tile.data);
+    free(src);
+    free(scratch.tile);
+    free(scratch.zstd);
+}
+
+/* A double to the nearest value with so many exponent and mantissa bits, by the definition. */
+static uint32_t nearest(double value, int exponent_bits, int mantissa_bits)
+{
+    int bias = (1 << (exponent_bits - 1)) - 1, exponent;
+    uint32_t infinity = (uint32_t)((1 << exponent_bits) - 1) << mantissa_bits, bits;
+    double units;
+
+    if (value == 0)
+        return 0;
+    frexp(value, &exponent); /* value is below 2^exponent */
+    exponent -= 1;
+    if (exponent < 1 - bias)
+        exponent = 1 - bias;
+    units = rint(ldexp(value, mantissa_bits - exponent)); /* ties to even */
+    bits = ((uint32_t)(exponent + bias - 1) << mantissa_bits) + (uint32_t)units;
+    return bits < infinity ? bits : infinity;
+}
+
+static void test_grid_product(void **unused)
+{
+    static const struct {
+        uint8_t field;
+        int exponent, mantissa;
+    } fields[] = {{LWC_FIELD_BF16, 8, 7}, {LWC_FIELD_F16, 5, 10}, {LWC_FIELD_F32, 8, 23}};
+
+    (void)unused;
+    for (unsigned int round = 0; round < 600000; round++) {
+        uint32_t bits = (uint32_t)rnd() & 0x7fffffff, magnitude = rnd() % 256;
+        uint8_t field = fields[round % 3].field;
+        float scale;
+
+        if (round & 8) /* near the values of f16, and simple ones, which give ties */
+            bits = (0x38000000 - 0x0c000000 + (uint32_t)rnd() % 0x1a000000) &
+                   ~(uint32_t)((1 << rnd() % 24) - 1);
+        if (!(bits >> 23) || bits >> 23 == 255)
+            continue;
+        memcpy(&scale, &bits, 4);
+        assert_int_equal(lwc_grid_product(bits, magnitude, field),
+                         nearest((double)scale * magnitude, fields[round % 3].exponent,
+                                 fields[round % 3].mantissa));
+    }
+}
+
+/* count elements of the field, integers up to largest times a scale of 11 bits for each group. */
+static void make_grid(uint8_t *src, uint8_t field, uint32_t count, uint32_t group, int largest)
+{
+    uint32_t element = lwc_field_size(field), scale = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        int integer = (int)(rnd() % (unsigned int)(2 * largest + 1)) - largest;
+        uint32_t v;
+
+        if (i % group == 0)
+            scale = 0x3a000000 + ((uint32_t)rnd() % 0x2000000 & ~0x1fffu);
+        v = lwc_grid_product(scale, (uint32_t)abs(integer), field);
+        v |= (uint32_t)(integer < 0) << (8 * element - 1);
+        memcpy(src + i * element, &v, element);
+    }
+}
+
+static void test_grid(void **unused)
+{
+    static const uint16_t dtypes[] = {LWC_DTYPE_BF16, LWC_DTYPE_F16, LWC_DTYPE_F32};
+    static const uint32_t sizes[] = {512, 4096, 5000, 32768};
+    struct encode_policy policy = {.structures = 1u << LWC_STRUCTURE_2222, .zstd_level = 1};
+    struct encoder *encoder = encoder_new(&policy);
+    struct lwc_scratch scratch = scratch_new();
+    struct encoded_tile tile = {0};
+    uint8_t *src = malloc(32768 * 4);
+    unsigned int grids = 0, refused = 0;
+
+    (void)unused;
+    for (unsigned int round = 0; round < 3 * 4 * 6; round++) {
+        uint32_t n = sizes[round / 3 % 4], element = lwc_dtype_size(dtypes[round % 3]), group;
+
+        group = round / 12 < 3 ? 32u << round / 12 : round / 12 == 3 ? n : 1000;
+        make_grid(src, (uint8_t)(round % 3 + LWC_FIELD_BF16), n, group, round / 12 == 5 ? 127 : 7);
+        if (round & 1 && group < n / 64) /* a group of exceptions */
+            for (unsigned int i = 0; i < group * element; i++)
+                src[(n - group) * element + i] = (uint8_t)rnd();
+        src[element - 1] = 0x80; /* a zero with a sign */
+        memset(src, 0, element - 1);
+        assert_int_equal(encode_tile(encoder, dtypes[round % 3], 1000, src, n * element, &tile), 0);
+        assert_int_equal(verdict(&tile.entry, tile.data, tile.size, src, n * element, &scratch),
+                         LWC_OK);
+        if (tile.entry.chain[0] != LWC_CODEC_GRID)
+            continue;
+        grids++;
+        for (unsigned int i = 0; i < 100; i++) {
+            size_t cut = i % 4 ? tile.size : rnd() % tile.size;
+            size_t at = i % 2 ? rnd() % 100 : rnd() % tile.size;
+
+            tile.data[at % tile.size] ^= (uint8_t)(1u << i % 8);
+            refused += verdict(&tile.entry, tile.data, cut, NULL, n * element, &scratch) != LWC_OK;
+            tile.data[at % tile.size] ^= (uint8_t)(1u << i % 8);
+        }
+    }
+    assert_true(grids > 45 && refused > 1000);
     encoder_free(encoder);
     free(tile.data);
     free(src);
@@ -400,7 +505,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_levels_cross),  cmocka_unit_test(test_fields_cross),
         cmocka_unit_test(test_levels_damage), cmocka_unit_test(test_every_codec),
-        cmocka_unit_test(test_sparse),        cmocka_unit_test(test_crc),
+        cmocka_unit_test(test_sparse),        cmocka_unit_test(test_grid_product),
+        cmocka_unit_test(test_grid),          cmocka_unit_test(test_crc),
         cmocka_unit_test(test_names),
     };
 

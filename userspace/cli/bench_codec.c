@@ -217,7 +217,7 @@ static int encode_pass(void *context, struct bench_worker *worker, struct failur
 
         if (encoding->copy)
             memcpy(worker->tile, piece->bytes, piece->length);
-        else if (encode_tile(encoding->encoders[worker->index], LWC_DTYPE_BF16, piece->bytes,
+        else if (encode_tile(encoding->encoders[worker->index], LWC_DTYPE_BF16, 0, piece->bytes,
                              piece->length, &encoding->out[worker->index]) < 0)
             return fail(failure, "out of memory for an encoded tile");
     }

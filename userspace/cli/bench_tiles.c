@@ -87,9 +87,9 @@ int bench_encode(const struct encode_policy *policy, const struct bench_data *da
         const struct bench_piece *piece = &data->pieces[out->count];
         struct encoded_tile *tile = &out->tiles[out->count];
 
-        if ((policy == &bench_zstd.policy
-                 ? encode_as_zstd(piece, tile)
-                 : encode_tile(encoder, LWC_DTYPE_BF16, piece->bytes, piece->length, tile)) < 0) {
+        if ((policy == &bench_zstd.policy ? encode_as_zstd(piece, tile)
+                                          : encode_tile(encoder, LWC_DTYPE_BF16, 0, piece->bytes,
+                                                        piece->length, tile)) < 0) {
             free(tile->data);
             break;
         }

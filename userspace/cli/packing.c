@@ -57,6 +57,8 @@ static uint64_t features_of(const struct lwc_tile *tile)
             features |= LWC_INCOMPAT_STRUCTURE(tile->param) | LWC_INCOMPAT_FIELD(tile->field);
         else if (tile->chain[i] == LWC_CODEC_SPARSE)
             features |= LWC_INCOMPAT_SPARSE;
+        else if (tile->chain[i] == LWC_CODEC_GRID)
+            features |= LWC_INCOMPAT_GRID;
     }
     return features;
 }
@@ -108,6 +110,14 @@ static int store_tile(struct packing *packing, uint64_t index, struct ready_tile
     return 0;
 }
 
+/* Elements of a row: the last dimension. 0: none that a tile could hold. */
+static uint32_t row_of(const struct lwc_object *object)
+{
+    uint64_t row = object->ndim > 1 ? object->shape[object->ndim - 1] : 0;
+
+    return row <= LWC_TILE_MAX ? (uint32_t)row : 0;
+}
+
 /* As the base has it, or encoded. */
 static int make_ready(struct packing *packing, unsigned int number, size_t object, uint64_t index,
                       struct ready_tile *tile, struct failure *failure)
@@ -119,8 +129,9 @@ static int make_ready(struct packing *packing, unsigned int number, size_t objec
                                           tile->length, &tile->entry, &tile->stored);
     if (tile->kept)
         return 0;
-    if (encode_tile(worker->encoder, packing->objects[object].dtype, worker->source.data,
-                    tile->length, &worker->tile) < 0)
+    if (encode_tile(worker->encoder, packing->objects[object].dtype,
+                    row_of(&packing->objects[object]), worker->source.data, tile->length,
+                    &worker->tile) < 0)
         return fail(failure, "out of memory for a tile; use a smaller -j");
     tile->entry = worker->tile.entry;
     tile->entry.crc = lwc_crc32c(0, worker->tile.data, worker->tile.size);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <zstd.h>
 #include "encode/encode.h"
+#include "encode/grid_encode.h"
 #include "encode/levels_encode.h"
 #include "encode/probe.h"
 #include "encode/sparse_encode.h"
@@ -17,7 +18,8 @@ struct encoder {
     uint8_t *planes;  /* LWC_TILE_MAX bytes */
     uint8_t *scratch; /* of LEVELS */
     uint8_t *kept;    /* LWC_TILE_MAX bytes: elements that are not zero */
-    uint8_t *trial;   /* a candidate's stored bytes */
+    struct grid_fit grid;
+    uint8_t *trial; /* a candidate's stored bytes */
     size_t trial_size;
 };
 
@@ -33,9 +35,13 @@ struct encoder *encoder_new(const struct encode_policy *policy)
     encoder->planes = malloc(LWC_TILE_MAX);
     encoder->scratch = malloc(levels_scratch(LWC_LEVELS_WEIGHTS));
     encoder->kept = malloc(LWC_TILE_MAX);
+    encoder->grid.scales = malloc(LWC_LEVELS_WEIGHTS / LWC_GRID_GROUP_MIN * sizeof(uint32_t));
+    encoder->grid.integers = malloc(LWC_LEVELS_WEIGHTS);
+    encoder->grid.positions = malloc(LWC_LEVELS_WEIGHTS * sizeof(uint32_t));
     encoder->trial_size = (levels > zstd ? levels : zstd) + sparse_capacity(LWC_TILE_MAX);
     encoder->trial = malloc(encoder->trial_size);
     if (!encoder->zstd || !encoder->planes || !encoder->scratch || !encoder->kept ||
+        !encoder->grid.scales || !encoder->grid.integers || !encoder->grid.positions ||
         !encoder->trial) {
         encoder_free(encoder);
         return NULL;
@@ -54,6 +60,9 @@ void encoder_free(struct encoder *encoder)
     free(encoder->planes);
     free(encoder->scratch);
     free(encoder->kept);
+    free(encoder->grid.scales);
+    free(encoder->grid.integers);
+    free(encoder->grid.positions);
     free(encoder->trial);
     free(encoder);
 }
@@ -106,16 +115,16 @@ static void split_planes(uint8_t *planes, const uint8_t *src, size_t len, unsign
             planes[plane * count + i] = src[i * element + plane];
 }
 
-/* The smallest structure of the policy, if it takes less than limit; else 0. *size: its bytes. */
-static uint8_t pick_structure(const struct encoder *encoder, const struct levels_survey *survey,
-                              size_t limit, size_t *size)
+/* The smallest structure of the set, if it takes less than limit; else 0. *size: its bytes. */
+static uint8_t pick_structure(uint32_t structures, const struct levels_survey *survey, size_t limit,
+                              size_t *size)
 {
     uint8_t best = 0;
 
     for (uint8_t structure = 1; structure < LWC_STRUCTURES; structure++) {
         size_t trial;
 
-        if (!(encoder->policy.structures >> structure & 1))
+        if (!(structures >> structure & 1))
             continue;
         trial = levels_size(survey, structure);
         if (trial < limit) {
@@ -130,7 +139,7 @@ static int offer_levels(struct encoder *encoder, struct encoded_tile *out,
                         struct levels_survey *survey)
 {
     size_t size;
-    uint8_t structure = pick_structure(encoder, survey, out->size, &size);
+    uint8_t structure = pick_structure(encoder->policy.structures, survey, out->size, &size);
     int error;
 
     if (!structure)
@@ -158,7 +167,7 @@ static int offer_sparse(struct encoder *encoder, struct encoded_tile *out, uint8
     inner = stored * element;
     if (field && stored <= LWC_LEVELS_WEIGHTS) {
         levels_survey(&survey, field, encoder->kept, (uint32_t)stored, encoder->scratch);
-        structure = pick_structure(encoder, &survey, inner, &inner);
+        structure = pick_structure(encoder->policy.structures, &survey, inner, &inner);
     }
     if (size + inner >= out->size)
         return 0;
@@ -169,6 +178,91 @@ static int offer_sparse(struct encoder *encoder, struct encoded_tile *out, uint8
     error = offer(out, LWC_CODEC_SPARSE, structure ? LWC_CODEC_LEVELS : LWC_CODEC_RAW, structure,
                   at, size + inner);
     out->entry.field = structure ? field : 0;
+    return error;
+}
+
+/* Bytes of one of the inner codecs that GRID allows for the integers, and which that is. */
+struct integers {
+    struct levels_survey survey;
+    uint8_t structure; /* 0: RAW */
+    size_t size;
+};
+
+static struct integers integers_code(struct encoder *encoder, uint8_t *bytes, uint32_t count,
+                                     uint8_t field)
+{
+    struct integers code = {.size = count};
+
+    levels_survey(&code.survey, field, bytes, count, encoder->scratch);
+    /* no float: the policy's choice does not concern them */
+    code.structure = pick_structure(~0u, &code.survey, count, &code.size);
+    return code;
+}
+
+static uint8_t *put_le32(uint8_t *at, uint32_t value)
+{
+    for (unsigned int i = 0; i < 4; i++)
+        *at++ = (uint8_t)(value >> (8 * i));
+    return at;
+}
+
+/* Header, scales and exceptions of GRID to at; returns their end. */
+static uint8_t *put_grid(struct encoder *encoder, const struct grid_fit *fit, uint8_t field,
+                         const uint8_t *src, uint8_t *at)
+{
+    struct lwc_grid_header header = {.field = field};
+    uint32_t element = lwc_field_size(field);
+    uint8_t *start = at, *scales = at + sizeof(header);
+    struct levels_survey survey;
+    size_t size;
+
+    levels_survey(&survey, LWC_FIELD_F32, (const uint8_t *)fit->scales, fit->groups,
+                  encoder->scratch);
+    size = levels_encode(&survey, LWC_STRUCTURE_2222, scales);
+    put_le32((uint8_t *)&header.group, fit->group);
+    put_le32((uint8_t *)&header.scales, (uint32_t)size);
+    put_le32((uint8_t *)&header.exceptions, fit->exceptions);
+    memcpy(start, &header, sizeof(header));
+    at = scales + size;
+    for (uint32_t i = 0; i < fit->exceptions; i++)
+        at = put_le32(at, fit->positions[i]);
+    for (uint32_t i = 0; i < fit->exceptions; i++, at += element)
+        memcpy(at, src + (size_t)fit->positions[i] * element, element);
+    return at;
+}
+
+/* Integers times scales, where the tile is that: see encode/grid_encode.h. */
+static int offer_grid(struct encoder *encoder, struct encoded_tile *out, uint8_t field,
+                      const uint8_t *src, uint32_t count, uint32_t row)
+{
+    struct grid_fit *fit = &encoder->grid;
+    uint8_t inner = LWC_FIELD_BYTE, *at = encoder->trial;
+    struct integers code;
+    int error;
+
+    if (!encoder->policy.structures || !grid_fit(fit, field, src, count, row))
+        return 0;
+    at = put_grid(encoder, fit, field, src, at);
+    code = integers_code(encoder, fit->integers, count, inner);
+    if (fit->largest > 15) {
+        size_t bytes = code.size;
+
+        inner = LWC_FIELD_I8;
+        code = integers_code(encoder, fit->integers, count, inner);
+        if (bytes < code.size) {
+            inner = LWC_FIELD_BYTE;
+            code = integers_code(encoder, fit->integers, count, inner);
+        }
+    }
+    if ((size_t)(at - encoder->trial) + code.size >= out->size)
+        return 0;
+    if (code.structure)
+        levels_encode(&code.survey, code.structure, at);
+    else
+        memcpy(at, fit->integers, count);
+    error = offer(out, LWC_CODEC_GRID, code.structure ? LWC_CODEC_LEVELS : LWC_CODEC_RAW,
+                  code.structure, encoder->trial, (size_t)(at - encoder->trial) + code.size);
+    out->entry.field = code.structure ? inner : 0;
     return error;
 }
 
@@ -189,9 +283,9 @@ static size_t entropy_size(const struct levels_survey *survey)
     return (size_t)(bits * survey->weights / 8);
 }
 
-/* LEVELS and SPARSE; *promising: zstd could do better still. */
+/* LEVELS and what holds it; *promising: zstd could do better still. */
 static int offer_floats(struct encoder *encoder, struct encoded_tile *out, uint8_t field,
-                        const uint8_t *src, size_t len, bool *promising)
+                        const uint8_t *src, size_t len, uint32_t row, bool *promising)
 {
     uint32_t element = lwc_field_size(field), weights = (uint32_t)(len / element);
     struct levels_survey survey;
@@ -206,12 +300,14 @@ static int offer_floats(struct encoder *encoder, struct encoded_tile *out, uint8
     error = offer_levels(encoder, out, &survey);
     if (!error)
         error = offer_sparse(encoder, out, field, src, weights, element);
+    if (!error && (field == LWC_FIELD_BF16 || field == LWC_FIELD_F16 || field == LWC_FIELD_F32))
+        error = offer_grid(encoder, out, field, src, weights, row);
     *promising |= estimate * 100 < out->size * (100 - encoder->policy.slow_gain);
     return error;
 }
 
-static int encode_candidates(struct encoder *encoder, uint16_t dtype, const uint8_t *src,
-                             size_t len, struct encoded_tile *out)
+static int encode_candidates(struct encoder *encoder, uint16_t dtype, uint32_t row,
+                             const uint8_t *src, size_t len, struct encoded_tile *out)
 {
     unsigned int element = lwc_dtype_size(dtype);
     uint8_t field = levels_field_of(dtype);
@@ -224,21 +320,21 @@ static int encode_candidates(struct encoder *encoder, uint16_t dtype, const uint
         return offer(out, LWC_CODEC_CONST, LWC_CODEC_NONE, 0, src, element);
     error = offer(out, LWC_CODEC_RAW, LWC_CODEC_NONE, 0, src, len);
     if (!error && field && element == lwc_field_size(field) && len / element <= LWC_LEVELS_WEIGHTS)
-        error = offer_floats(encoder, out, field, src, len, &promising);
+        error = offer_floats(encoder, out, field, src, len, row, &promising);
     if (error || !promising)
         return error;
     split_planes(encoder->planes, src, len, element);
     return offer_zstd(encoder, out, encoder->planes, len, element);
 }
 
-int encode_tile(struct encoder *encoder, uint16_t dtype, const uint8_t *src, size_t len,
-                struct encoded_tile *out)
+int encode_tile(struct encoder *encoder, uint16_t dtype, uint32_t row, const uint8_t *src,
+                size_t len, struct encoded_tile *out)
 {
     int error;
 
     memset(&out->entry, 0, sizeof(out->entry));
     out->size = 0;
-    error = encode_candidates(encoder, dtype, src, len, out);
+    error = encode_candidates(encoder, dtype, row, src, len, out);
     out->entry.stored = (uint32_t)out->size;
     return error;
 }

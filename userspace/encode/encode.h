@@ -40,12 +40,13 @@ struct encoder *encoder_new(const struct encode_policy *policy);
 void encoder_free(struct encoder *encoder);
 
 /*
- * Encode len bytes (1 .. LWC_TILE_MAX) of elements of dtype (enum lwc_dtype).
+ * Encode len bytes (1 .. LWC_TILE_MAX) of elements of dtype (enum lwc_dtype),
+ * in rows of row elements from the first on; 0: not known.
  * A len that is no multiple of the element size is allowed: it is stored as
  * bytes. 0, or -ENOMEM.
  */
-int encode_tile(struct encoder *encoder, uint16_t dtype, const uint8_t *src, size_t len,
-                struct encoded_tile *out);
+int encode_tile(struct encoder *encoder, uint16_t dtype, uint32_t row, const uint8_t *src,
+                size_t len, struct encoded_tile *out);
 
 /*
  * Order-0 bound of the tile in bits: entropy of its exponents plus all other

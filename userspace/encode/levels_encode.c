@@ -15,6 +15,7 @@ struct geometry {
 static const struct geometry geometries[LWC_FIELDS] = {
     [LWC_FIELD_BF16] = {2, 7, 8}, [LWC_FIELD_F16] = {2, 10, 5}, [LWC_FIELD_F32] = {4, 23, 8},
     [LWC_FIELD_E4M3] = {1, 3, 4}, [LWC_FIELD_E5M2] = {1, 2, 5}, [LWC_FIELD_I8] = {1, 4, 4},
+    [LWC_FIELD_BYTE] = {1, 0, 8},
 };
 
 uint8_t levels_field_of(uint16_t dtype)
@@ -154,7 +155,7 @@ void levels_survey(struct levels_survey *survey, uint8_t field, const uint8_t *s
     survey->kept = (uint8_t)g->mantissa;
     if (field != LWC_FIELD_I8)
         survey->kept -= (uint8_t)(any ? (uint32_t)__builtin_ctz(any) : g->mantissa);
-    rest = field == LWC_FIELD_I8 ? 4 : survey->kept + 1u;
+    rest = field == LWC_FIELD_I8 ? 4 : field == LWC_FIELD_BYTE ? 0 : survey->kept + 1u;
     survey->planes = (uint8_t)(rest / 8);
     survey->last = rest % 8;
     survey->symbols = scratch;

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-3-Clause
+/* GRID: integers times scales, in integer arithmetic. */
+#include "grid.h"
+
+/* Integers whose products are looked up: those of four bits, or all in large groups. */
+#define SMALL_TABLE	16
+#define LARGE_TABLE	128
+#define LARGE_GROUP	512
+
+enum lwc_error grid_open(struct grid_view *view, const u8 *src, size_t src_len, size_t dst_len)
+{
+	size_t need = sizeof(struct lwc_grid_header);
+	struct lwc_grid_header header;
+
+	if (src_len < need)
+		return LWC_ERR_TRUNCATED;
+	memcpy(&header, src, sizeof(header));
+	view->group = lwc_le32(&header.group);
+	view->scales_len = lwc_le32(&header.scales);
+	view->exceptions = lwc_le32(&header.exceptions);
+	view->field = header.field;
+	if (header.reserved[0] || header.reserved[1] || header.reserved[2])
+		return LWC_ERR_PADDING;
+	if (view->field != LWC_FIELD_BF16 && view->field != LWC_FIELD_F16 &&
+	    view->field != LWC_FIELD_F32)
+		return LWC_ERR_GEOMETRY;
+	view->element = lwc_field_size(view->field);
+	if (!dst_len || dst_len % view->element || dst_len / view->element > LWC_LEVELS_WEIGHTS)
+		return LWC_ERR_GEOMETRY;
+	view->count = (u32)(dst_len / view->element);
+	if (view->group < LWC_GRID_GROUP_MIN || view->group > LWC_TILE_MAX ||
+	    view->exceptions > view->count)
+		return LWC_ERR_GEOMETRY;
+	view->groups = (view->count + view->group - 1) / view->group;
+	view->scales = src + need;
+	need += view->scales_len;
+	if (need > src_len)
+		return LWC_ERR_TRUNCATED;
+	view->positions = src + need;
+	need += (size_t)view->exceptions * 4;
+	view->values = src + need;
+	need += (size_t)view->exceptions * view->element;
+	if (need > src_len)
+		return LWC_ERR_TRUNCATED;
+	view->inner = src + need;
+	view->inner_len = src_len - need;
+	return LWC_OK;
+}
+
+enum lwc_error grid_check_scales(const struct grid_view *view, const u32 *scales)
+{
+	u32 i;
+
+	for (i = 0; i < view->groups; i++) {
+		u32 exponent = scales[i] >> 23; /* with the sign above it */
+
+		if (!exponent || exponent > 254)
+			return LWC_ERR_STREAM;
+	}
+	return LWC_OK;
+}
+
+/*
+ * magnitude (below 2^8) times a positive normal f32, to the nearest of the
+ * field, ties to even: IEEE 754, with gradual underflow. No sign.
+ */
+static u32 product(u32 scale, u32 magnitude, const struct levels_field *field)
+{
+	u64 exact = (u64)((scale & 0x7fffff) | 0x800000) * magnitude, kept, rest, half;
+	s32 bias = (1 << (field->symbol - 1)) - 1, exponent, shift;
+	u32 infinity = ((1u << field->symbol) - 1) << field->mantissa, top, result;
+
+	if (!exact)
+		return 0;
+	top = 63 - (u32)__builtin_clzll(exact);
+	/* exact is times 2^(e - 150), e the scale's biased exponent */
+	exponent = (s32)top + (s32)(scale >> 23) - 150 + bias;
+	shift = (s32)top - field->mantissa;
+	if (exponent < 1) {
+		shift += 1 - exponent;
+		exponent = 1;
+	}
+	if (shift > 40)
+		return 0;
+	if (shift <= 0) {
+		kept = exact << -shift;
+	} else {
+		kept = exact >> shift;
+		rest = exact & ((1ull << shift) - 1);
+		half = 1ull << (shift - 1);
+		kept += rest > half || (rest == half && (kept & 1));
+	}
+	if (exponent > 1 << field->symbol)
+		return infinity;
+	/* the leading one of a normal number adds itself to the exponent */
+	result = ((u32)(exponent - 1) << field->mantissa) + (u32)kept;
+	return result < infinity ? result : infinity;
+}
+
+u32 lwc_grid_product(u32 scale, u32 magnitude, u8 field)
+{
+	return product(scale, magnitude, &levels_fields[field]);
+}
+
+struct products {
+	u32 known;
+	u32 of[LARGE_TABLE];
+};
+
+static void put(u8 *dst, u32 element, u32 value)
+{
+	if (element == 2) {
+		u16 v = (u16)value;
+
+		memcpy(dst, &v, sizeof(v));
+	} else {
+		memcpy(dst, &value, sizeof(value));
+	}
+}
+
+/* An integer as it is stored, times the scale. */
+static __always_inline u32 element_of(u8 stored, u32 scale, const struct products *products,
+				      const struct levels_field *field, u32 sign)
+{
+	u32 negative = stored >> 7, magnitude = negative ? (0u - stored) & 0x7f : stored;
+	u32 value = magnitude < products->known ? products->of[magnitude] :
+						  product(scale, magnitude, field);
+
+	return value | negative << sign;
+}
+
+static enum lwc_error put_exceptions(const struct grid_view *view, u8 *dst)
+{
+	u32 i, next = 0;
+
+	for (i = 0; i < view->exceptions; i++) {
+		u32 at = lwc_le32(view->positions + 4 * (size_t)i);
+
+		if (at < next || at >= view->count)
+			return LWC_ERR_STREAM;
+		memcpy(dst + (size_t)at * view->element,
+		       view->values + (size_t)i * view->element, view->element);
+		next = at + 1;
+	}
+	return LWC_OK;
+}
+
+enum lwc_error grid_multiply(const struct grid_view *view, const u32 *scales, u8 *dst)
+{
+	const struct levels_field *field = &levels_fields[view->field];
+	const u8 *integers = dst + (size_t)view->count * (view->element - 1);
+	u32 element = view->element, sign = element * 8 - 1, first, i, end;
+	struct products products;
+
+	products.known = view->group >= LARGE_GROUP ? LARGE_TABLE : SMALL_TABLE;
+	for (first = 0; first < view->count; first = end) {
+		u32 scale = *scales++;
+
+		end = view->count - first < view->group ? view->count : first + view->group;
+		for (i = 0; i < products.known; i++)
+			products.of[i] = product(scale, i, field);
+		/* an element is written over integers that have been read */
+		for (i = first; i < end; i++)
+			put(dst + (size_t)i * element, element,
+			    element_of(integers[i], scale, &products, field, sign));
+	}
+	return put_exceptions(view, dst);
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "encode/grid_encode.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "kmod/codec/codec.h"
+
+/* Magnitudes of integers of four bits, and of eight: differences from a zero point included. */
+#define LARGEST_4 15
+#define LARGEST_8 127
+/* Exceptions that a tile may have: one in so many elements. */
+#define EXCEPTIONS_ONE_IN 64
+
+/* A magnitude that occurs, and the real numbers that round to it. */
+struct level {
+    uint32_t bits;
+    double value, low, high;
+    uint32_t integer;
+};
+
+struct levels {
+    struct level level[LARGEST_8];
+    uint32_t count;
+    int16_t slots[1024]; /* hash of bits to a level, -1: free */
+};
+
+static double value_of(uint8_t field, uint32_t bits)
+{
+    uint32_t exponent, mantissa;
+    float value;
+
+    if (field == LWC_FIELD_F16) {
+        exponent = bits >> 10 & 31;
+        mantissa = bits & 1023;
+        return exponent ? ldexp(1024 + mantissa, (int)exponent - 25) : ldexp(mantissa, -24);
+    }
+    bits <<= field == LWC_FIELD_BF16 ? 16 : 0;
+    memcpy(&value, &bits, sizeof(value));
+    return value;
+}
+
+static uint32_t infinity_of(uint8_t field)
+{
+    return field == LWC_FIELD_BF16 ? 0x7f80 : field == LWC_FIELD_F16 ? 0x7c00 : 0x7f800000;
+}
+
+static uint32_t load(uint8_t field, const uint8_t *src, size_t i)
+{
+    uint32_t v = 0, element = lwc_field_size(field);
+
+    memcpy(&v, src + i * element, element);
+    return v;
+}
+
+static uint32_t magnitude_bits(uint8_t field, uint32_t bits)
+{
+    return bits & (field == LWC_FIELD_F32 ? 0x7fffffff : 0x7fff);
+}
+
+static struct level *find_level(struct levels *levels, uint32_t bits, int16_t **slot)
+{
+    uint32_t at = bits * 0x9e3779b1u >> 22;
+
+    while (levels->slots[at] >= 0 && levels->level[levels->slots[at]].bits != bits)
+        at = (at + 1) & 1023;
+    *slot = &levels->slots[at];
+    return **slot < 0 ? NULL : &levels->level[**slot];
+}
+
+/* The magnitudes of a group but zero; false if they are more than limit, or not finite. */
+static bool collect(struct levels *levels, uint8_t field, const uint8_t *src, uint32_t count,
+                    uint32_t limit)
+{
+    uint32_t infinity = infinity_of(field);
+
+    levels->count = 0;
+    memset(levels->slots, 0xff, sizeof(levels->slots));
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t bits = magnitude_bits(field, load(field, src, i));
+        struct level *level;
+        int16_t *slot;
+
+        if (!bits || find_level(levels, bits, &slot))
+            continue;
+        if (levels->count == limit || bits + 1 >= infinity)
+            return false;
+        *slot = (int16_t)levels->count;
+        level = &levels->level[levels->count++];
+        level->bits = bits;
+        level->value = value_of(field, bits);
+        level->low = (level->value + value_of(field, bits - 1)) / 2;
+        level->high = (level->value + value_of(field, bits + 1)) / 2;
+        if (bits & 1) { /* ties go to the even neighbours: the ends are theirs */
+            level->low *= 1 + 0x1p-48;
+            level->high *= 1 - 0x1p-48;
+        }
+    }
+    return true;
+}
+
+/* Could all levels be integers times one scale, if the largest is `largest` times it? */
+static bool consistent(struct levels *levels, const struct level *top, uint32_t largest,
+                       double *low, double *high)
+{
+    *low = top->low / largest;
+    *high = top->high / largest;
+    for (uint32_t i = 0; i < levels->count; i++) {
+        struct level *level = &levels->level[i];
+        double integer = rint(level->value / ((*low + *high) / 2));
+
+        if (integer < 1)
+            return false;
+        level->integer = (uint32_t)integer;
+        *low = fmax(*low, level->low / integer);
+        *high = fmin(*high, level->high / integer);
+        if (*low > *high)
+            return false;
+    }
+    return true;
+}
+
+/* The f32 between low and high with the fewest bits in its mantissa; 0: there is none. */
+static uint32_t simplest(double low, double high)
+{
+    int exponent;
+    float value;
+    uint32_t bits;
+
+    frexp(low, &exponent);
+    for (int kept = 1; kept <= 24; kept++) {
+        double step = ldexp(1, exponent - kept);
+
+        value = (float)(ceil(low / step) * step);
+        if ((double)value < low || (double)value > high)
+            continue;
+        memcpy(&bits, &value, sizeof(bits));
+        return bits >> 23 && bits >> 23 < 255 ? bits : 0;
+    }
+    return 0;
+}
+
+/* The scale of a group, and the integers of its levels; 0: no scale is good enough. */
+static uint32_t scale_of(struct levels *levels, uint32_t limit)
+{
+    const struct level *top = &levels->level[0];
+    double low, high;
+
+    if (!levels->count)
+        return 0x3f800000; /* all zero: any */
+    for (uint32_t i = 1; i < levels->count; i++)
+        if (levels->level[i].value > top->value)
+            top = &levels->level[i];
+    /* more levels than integers below the largest cannot be */
+    for (uint32_t largest = levels->count; largest <= limit; largest++) {
+        uint32_t scale;
+
+        if (consistent(levels, top, largest, &low, &high) && (scale = simplest(low, high)))
+            return scale;
+    }
+    return 0;
+}
+
+/* Integers of the group that begins at element first; exceptions where the arithmetic differs. */
+static void put_integers(struct grid_fit *fit, struct levels *levels, uint8_t field,
+                         const uint8_t *src, uint32_t first, uint32_t count, uint32_t scale)
+{
+    uint32_t sign = field == LWC_FIELD_F32 ? 31 : 15;
+
+    for (uint32_t i = first; i < first + count; i++) {
+        uint32_t bits = load(field, src, i), magnitude = magnitude_bits(field, bits);
+        struct level *level = NULL;
+        uint32_t integer = 0;
+        int16_t *slot;
+
+        if (magnitude && (level = find_level(levels, magnitude, &slot)))
+            integer = level->integer;
+        if (lwc_grid_product(scale, integer, field) != magnitude) {
+            fit->integers[i] = 0;
+            fit->positions[fit->exceptions++] = i;
+            continue;
+        }
+        if (integer > fit->largest)
+            fit->largest = integer;
+        if (bits >> sign)
+            fit->integers[i] = integer ? (uint8_t)(0u - integer) : 0x80;
+        else
+            fit->integers[i] = (uint8_t)integer;
+    }
+}
+
+static bool fit_groups(struct grid_fit *fit, uint8_t field, const uint8_t *src, uint32_t count,
+                       uint32_t group, uint32_t limit)
+{
+    uint32_t element = lwc_field_size(field);
+    struct levels levels;
+
+    fit->group = group;
+    fit->groups = 0;
+    fit->exceptions = 0;
+    fit->largest = 0;
+    for (uint32_t first = 0; first < count; first += group) {
+        uint32_t n = count - first < group ? count - first : group, scale = 0;
+
+        if (collect(&levels, field, src + (size_t)first * element, n, limit))
+            scale = scale_of(&levels, limit);
+        if (!scale && fit->exceptions + n > count / EXCEPTIONS_ONE_IN)
+            return false;
+        if (!scale) {
+            levels.count = 0;
+            memset(levels.slots, 0xff, sizeof(levels.slots));
+            scale = 0x3f800000;
+        }
+        put_integers(fit, &levels, field, src, first, n, scale);
+        if (fit->exceptions > count / EXCEPTIONS_ONE_IN)
+            return false;
+        fit->scales[fit->groups++] = scale;
+    }
+    return true;
+}
+
+/* So many elements are looked at before all: a group that is not on a grid shows it soon. */
+#define FIRST_LOOK 512
+
+bool grid_fit(struct grid_fit *fit, uint8_t field, const uint8_t *src, uint32_t count, uint32_t row)
+{
+    const uint32_t groups[] = {count, row, 256, 128, 64, 32};
+    struct levels levels;
+
+    for (unsigned int large = 0; large < 2; large++) {
+        uint32_t limit = large ? LARGEST_8 : LARGEST_4;
+
+        for (unsigned int i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
+            uint32_t group = groups[i], look;
+
+            /* many integers in a small group fit anything */
+            if (group < LWC_GRID_GROUP_MIN || group > count || (large && group < 256))
+                continue;
+            look = group < FIRST_LOOK ? group : FIRST_LOOK;
+            if (collect(&levels, field, src, look, limit) && scale_of(&levels, limit) &&
+                fit_groups(fit, field, src, count, group, limit))
+                return true;
+        }
+    }
+    return false;
+}

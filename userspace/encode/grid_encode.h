@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Finds out that the elements of a tile are integers times a scale for each
+ * group, as dequantised weights are. Exact by construction: each element is
+ * checked with the decoder's own arithmetic, and what is not on the grid
+ * becomes an exception. Thread safe, no state.
+ */
+#ifndef LWC_GRID_ENCODE_H
+#define LWC_GRID_ENCODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Arrays of the caller: for so many elements as the tile has. */
+struct grid_fit {
+    uint32_t group;
+    uint32_t groups;
+    uint32_t exceptions;
+    uint32_t largest;    /* magnitude of an integer */
+    uint32_t *scales;    /* bits of f32; a sixteenth of the elements is enough */
+    uint8_t *integers;   /* as GRID stores them */
+    uint32_t *positions; /* of exceptions */
+};
+
+/*
+ * src: count elements of the field (LWC_FIELD_BF16, F16 or F32). row: elements
+ * of a row, or 0. The largest group that fits is taken. false: none does.
+ */
+bool grid_fit(struct grid_fit *fit, uint8_t field, const uint8_t *src, uint32_t count,
+              uint32_t row);
+
+#endif
