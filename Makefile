@@ -45,6 +45,9 @@ $(B)/tests/%: $(B)/tests/unit/%.o $(filter-out %/cli/main.o,$(CLI_OBJ)) $(B)/lib
 $(B)/tests/reference: tests/models/reference.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O3 -march=native $(WARN) $< -lm -o $@
+# Decoders and kernels for tests/bench/peers.py.
+$(B)/tests/ours.so: $(B)/tests/bench/ours.o $(filter-out %/cli/main.o,$(CLI_OBJ)) $(B)/liblwcmem.a
+	$(CC) $(SAN) -shared $^ $(LIBS_lib) $(LIBS_cli) -o $@
 unit-programs: $(UNIT) $(B)/tests/reference
 
 # The kernel module, beside the root Kbuild.
@@ -76,12 +79,18 @@ check-vm: deps
 	bash tests/run.sh vm
 check-um: deps
 	bash tests/run.sh um
+# What this machine does; tests/bench/peers.sh for other tools on it.
+bench: all
+	$(B)/lwcmem bench codec
+	$(B)/lwcmem bench gemv
+	$(B)/lwcmem bench gemv --hugepages
+	$(B)/lwcmem bench advise
 # SECONDS_EACH=3600 for a long run
 fuzz: all
 	bash tests/fuzz/run.sh $(SECONDS_EACH)
 clean:
 	rm -rf $(B) build-*
 
-.PHONY: all unit-programs modules kselftests deps models demo check check-user check-vm check-um fuzz clean
+.PHONY: all unit-programs modules kselftests deps models demo check check-user check-vm check-um bench fuzz clean
 .SECONDARY:
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(wildcard $(B)/tests/unit/*.d)

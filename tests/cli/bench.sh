@@ -79,9 +79,9 @@ assert not missing, missing
 P
 rows() { # rows NAME PART ISAS THREADS ARGUMENT...
 	local name=$1 part=$2 isas=$3 threads=$4; shift 4
-	if bench "$part" --quick --json "$@" > rows.json 2> err &&
+	if bench "$part" --quick --json "$@" > rows.json 2> rows.err &&
 		python3 rows.py "$part" rows.json "$isas" ${threads:+"$threads"} ${given:+given} > new 2>&1
-	then echo "ok $name"; else echo "not ok $name"; cat err new; head -c 2000 rows.json; fi
+	then echo "ok $name"; else echo "not ok $name"; cat rows.err new; head -c 2000 rows.json; fi
 }
 
 # what this CPU has: "name flag", slowest first
@@ -124,7 +124,7 @@ assert all(r["cols"] == 640 and 200 <= r["rows"] < 410 for r in json.load(open("
 	# either huge pages were got, then their gain is shown, or a note says that they were not
 	check "huge pages are told truly" python3 -c '
 import json
-rows, note = json.load(open("rows.json")), "pages of 4 KiB" in open("err").read()
+rows, note = json.load(open("rows.json")), "pages of 4 KiB" in open("rows.err").read()
 gain = any(r["name"] == "plain, gain of huge pages" for r in rows)
 assert {r["page_size"] for r in rows} == {4096 if note else 2 << 20} and gain != note'
 	check "gemv as a table" bench gemv --quick -j 1
