@@ -28,7 +28,7 @@ crashes() { # crashes MODE NAME OPTIONS...: patch from old to new/NAME
 			{ echo "call $call: the next patch fails"; cat holds.err; bad=1; }
 	done
 	echo "$mode $name $*:$states"
-	[ $bad = 0 ] && [ $call -gt 10 ] && case $states in " old old"*" new") ;; *) false ;; esac
+	[ $bad = 0 ] && [ $call -gt 6 ] && case $states in " old old"*" new") ;; *) false ;; esac
 }
 cp old.lwc start.lwc
 # so that an older superblock is in the slot that will be written
