@@ -321,8 +321,9 @@ struct lwc_sparse_header {
  * GRID: each element is an integer times the scale of its group, rounded to
  * the nearest value of the field (bf16, f16 or f32), ties to even, overflow to
  * infinity; groups are `group` elements in order, the last one may have fewer.
- * A scale is a positive finite normal f32. The integers are bytes, by the inner
- * codec: -127 .. 127 in two's complement; 0x80 is a zero with a negative sign.
+ * A scale is a finite normal f32, of either sign. The integers are bytes, by the
+ * inner codec: -127 .. 127 in two's complement. Zero times any scale is a
+ * positive zero; 0x80 is a zero with a negative sign.
  * Exceptions are elements that are stored as they are.
  *
  * Layout of the stored bytes: struct lwc_grid_header; the scales, stored bytes

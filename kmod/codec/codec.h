@@ -132,7 +132,8 @@ const struct lwc_impl *lwc_impl_select(u32 mask);
 
 /*
  * What GRID makes of an integer's magnitude (below 256) and a scale (the bits of
- * a positive normal f32): the bits of an element of the field (bf16, f16, f32).
+ * a normal f32, whose sign is ignored): the bits of an element of the field
+ * (bf16, f16, f32) without its sign.
  */
 u32 lwc_grid_product(u32 scale, u32 magnitude, u8 field);
 

@@ -52,17 +52,17 @@ enum lwc_error grid_check_scales(const struct grid_view *view, const u32 *scales
 	u32 i;
 
 	for (i = 0; i < view->groups; i++) {
-		u32 exponent = scales[i] >> 23; /* with the sign above it */
+		u32 exponent = scales[i] >> 23 & 255;
 
-		if (!exponent || exponent > 254)
+		if (!exponent || exponent == 255)
 			return LWC_ERR_STREAM;
 	}
 	return LWC_OK;
 }
 
 /*
- * magnitude (below 2^8) times a positive normal f32, to the nearest of the
- * field, ties to even: IEEE 754, with gradual underflow. No sign.
+ * magnitude (below 2^8) times the magnitude of a normal f32, to the nearest of
+ * the field, ties to even: IEEE 754, with gradual underflow. No sign.
  */
 static u32 product(u32 scale, u32 magnitude, const struct levels_field *field)
 {
@@ -74,7 +74,7 @@ static u32 product(u32 scale, u32 magnitude, const struct levels_field *field)
 		return 0;
 	top = 63 - (u32)__builtin_clzll(exact);
 	/* exact is times 2^(e - 150), e the scale's biased exponent */
-	exponent = (s32)top + (s32)(scale >> 23) - 150 + bias;
+	exponent = (s32)top + (s32)(scale >> 23 & 255) - 150 + bias;
 	shift = (s32)top - field->mantissa;
 	if (exponent < 1) {
 		shift += 1 - exponent;
@@ -118,7 +118,7 @@ static void put(u8 *dst, u32 element, u32 value)
 	}
 }
 
-/* An integer as it is stored, times the scale. */
+/* An integer as it is stored, times the scale, whose sign zero does not take. */
 static __always_inline u32 element_of(u8 stored, u32 scale, const struct products *products,
 				      const struct levels_field *field, u32 sign)
 {
@@ -126,7 +126,7 @@ static __always_inline u32 element_of(u8 stored, u32 scale, const struct product
 	u32 value = magnitude < products->known ? products->of[magnitude] :
 						  product(scale, magnitude, field);
 
-	return value | negative << sign;
+	return value | (negative ^ (magnitude ? scale >> 31 : 0)) << sign;
 }
 
 static enum lwc_error put_exceptions(const struct grid_view *view, u8 *dst)

@@ -22,6 +22,7 @@ struct level {
 struct levels {
     struct level level[LARGEST_8];
     uint32_t count;
+    uint32_t top;        /* the largest one's bits */
     int16_t slots[1024]; /* hash of bits to a level, -1: free */
 };
 
@@ -74,7 +75,7 @@ static bool collect(struct levels *levels, uint8_t field, const uint8_t *src, ui
 {
     uint32_t infinity = infinity_of(field);
 
-    levels->count = 0;
+    levels->count = levels->top = 0;
     memset(levels->slots, 0xff, sizeof(levels->slots));
     for (uint32_t i = 0; i < count; i++) {
         uint32_t bits = magnitude_bits(field, load(field, src, i));
@@ -88,6 +89,7 @@ static bool collect(struct levels *levels, uint8_t field, const uint8_t *src, ui
         *slot = (int16_t)levels->count;
         level = &levels->level[levels->count++];
         level->bits = bits;
+        levels->top = bits > levels->top ? bits : levels->top;
         level->value = value_of(field, bits);
         level->low = (level->value + value_of(field, bits - 1)) / 2;
         level->high = (level->value + value_of(field, bits + 1)) / 2;
@@ -161,6 +163,24 @@ static uint32_t scale_of(struct levels *levels, uint32_t limit)
     return 0;
 }
 
+/*
+ * Four-bit formats give the largest value of a group the integer -8, whatever
+ * its sign, by a scale with the other sign: as many symbols as they have.
+ */
+static uint32_t sign_of_scale(const struct levels *levels, uint8_t field, const uint8_t *src,
+                              uint32_t first, uint32_t count)
+{
+    uint32_t sign = field == LWC_FIELD_F32 ? 31 : 15;
+
+    for (uint32_t i = first; i < first + count; i++) {
+        uint32_t bits = load(field, src, i);
+
+        if (levels->count && magnitude_bits(field, bits) == levels->top)
+            return bits >> sign ? 0 : 0x80000000;
+    }
+    return 0;
+}
+
 /* Integers of the group that begins at element first; exceptions where the arithmetic differs. */
 static void put_integers(struct grid_fit *fit, struct levels *levels, uint8_t field,
                          const uint8_t *src, uint32_t first, uint32_t count, uint32_t scale)
@@ -182,10 +202,10 @@ static void put_integers(struct grid_fit *fit, struct levels *levels, uint8_t fi
         }
         if (integer > fit->largest)
             fit->largest = integer;
-        if (bits >> sign)
-            fit->integers[i] = integer ? (uint8_t)(0u - integer) : 0x80;
+        if (!integer)
+            fit->integers[i] = bits >> sign ? 0x80 : 0;
         else
-            fit->integers[i] = (uint8_t)integer;
+            fit->integers[i] = (uint8_t)(bits >> sign != scale >> 31 ? 0u - integer : integer);
     }
 }
 
@@ -206,6 +226,8 @@ static bool fit_groups(struct grid_fit *fit, uint8_t field, const uint8_t *src, 
             scale = scale_of(&levels, limit);
         if (!scale && fit->exceptions + n > count / EXCEPTIONS_ONE_IN)
             return false;
+        if (scale)
+            scale |= sign_of_scale(&levels, field, src, first, n);
         if (!scale) {
             levels.count = 0;
             memset(levels.slots, 0xff, sizeof(levels.slots));
@@ -233,8 +255,7 @@ bool grid_fit(struct grid_fit *fit, uint8_t field, const uint8_t *src, uint32_t 
         for (unsigned int i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
             uint32_t group = groups[i], look;
 
-            /* many integers in a small group fit anything */
-            if (group < LWC_GRID_GROUP_MIN || group > count || (large && group < 256))
+            if (group < LWC_GRID_GROUP_MIN || group > count)
                 continue;
             look = group < FIRST_LOOK ? group : FIRST_LOOK;
             if (collect(&levels, field, src, look, limit) && scale_of(&levels, limit) &&
