@@ -81,6 +81,26 @@ static inline u8 levels_turn(u8 symbol)
 	return (u8)(symbol >> 1 | symbol << 7);
 }
 
+/* One level: see struct lwc_impl. */
+typedef u32 levels_function(const u8 *codes, u32 width, const u8 *symbols, u32 count,
+			    const u8 *next, u8 *out);
+
+/* A function that is inlined for each width, so that the width is constant in it. */
+static __always_inline u32 levels_by_width(levels_function *level, const u8 *codes, u32 width,
+					   const u8 *symbols, u32 count, const u8 *next, u8 *out)
+{
+	switch (width) {
+	case 1:
+		return level(codes, 1, symbols, count, next, out);
+	case 2:
+		return level(codes, 2, symbols, count, next, out);
+	case 3:
+		return level(codes, 3, symbols, count, next, out);
+	default:
+		return level(codes, 4, symbols, count, next, out);
+	}
+}
+
 /* The 64-bit word of a group that holds codes 8 * i .. 8 * i + 7, shifted down to them. */
 static inline u64 levels_eight(const u8 *codes, u32 width, u32 i)
 {

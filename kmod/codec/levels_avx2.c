@@ -180,6 +180,8 @@ static __always_inline u32 level(const u8 *codes, u32 width, const u8 *symbols, 
 	u64 passed = 0;
 	u32 base, n, g;
 
+	if (width == 4)
+		return level_rare(codes, symbols, count, next, out);
 	if (width == 1)
 		tables.symbols[0] = _mm256_set1_epi8((char)symbols[0]);
 	for (base = 0; base < count; base += n * LWC_GROUP) {
@@ -197,16 +199,7 @@ static __always_inline u32 level(const u8 *codes, u32 width, const u8 *symbols, 
 u32 levels_level_avx2(const u8 *codes, u32 width, const u8 *symbols, u32 count, const u8 *next,
 		      u8 *out)
 {
-	switch (width) {
-	case 1:
-		return level(codes, 1, symbols, count, next, out);
-	case 2:
-		return level(codes, 2, symbols, count, next, out);
-	case 3:
-		return level(codes, 3, symbols, count, next, out);
-	default:
-		return level_rare(codes, symbols, count, next, out);
-	}
+	return levels_by_width(level, codes, width, symbols, count, next, out);
 }
 
 static void join_bf16(const u8 *symbols, const u8 *rest, u32 count, u8 *dst)

@@ -20,16 +20,7 @@ static __always_inline u32 level(const u8 *codes, u32 width, const u8 *symbols, 
 u32 levels_level_avx512(const u8 *codes, u32 width, const u8 *symbols, u32 count, const u8 *next,
 			u8 *out)
 {
-	switch (width) {
-	case 1:
-		return level(codes, 1, symbols, count, next, out);
-	case 2:
-		return level(codes, 2, symbols, count, next, out);
-	case 3:
-		return level(codes, 3, symbols, count, next, out);
-	default:
-		return level(codes, 4, symbols, count, next, out);
-	}
+	return levels_by_width(level, codes, width, symbols, count, next, out);
 }
 
 void levels_unpack_avx512(const u8 *codes, u32 width, u32 count, u8 *out)

@@ -35,13 +35,5 @@ static __always_inline u32 scatter(const u8 *mask, u32 count, u32 element, const
 
 void sparse_scatter_avx512(const u8 *mask, u32 count, u32 element, const u8 *src, u8 *dst)
 {
-	u32 done;
-
-	if (element == 4)
-		done = scatter(mask, count, 4, &src, dst);
-	else if (element == 2)
-		done = scatter(mask, count, 2, &src, dst);
-	else
-		done = scatter(mask, count, 1, &src, dst);
-	sparse_scatter_scalar(mask + done / 8, count - done, element, src, dst + done * element);
+	sparse_by_element(scatter, mask, count, element, src, dst);
 }
