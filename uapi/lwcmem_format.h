@@ -324,21 +324,33 @@ struct lwc_sparse_header {
  * A scale is a finite normal f32, of either sign. The integers are bytes, by the
  * inner codec: -127 .. 127 in two's complement. Zero times any scale is a
  * positive zero; 0x80 is a zero with a negative sign.
+ *
+ * With LWC_GRID_AFFINE an element is an integer of 0 .. 255 times the scale plus
+ * the offset of its group, added exactly and rounded once; a sum of zero is
+ * positive. Scales are positive; an offset is a finite normal f32 or zero.
  * Exceptions are elements that are stored as they are.
  *
  * Layout of the stored bytes: struct lwc_grid_header; the scales, stored bytes
- * of LEVELS of f32 in structure (2,2,2,2), one scale for each group; the number
+ * of LEVELS of f32 in structure (2,2,2,2), one scale for each group, with
+ * LWC_GRID_AFFINE then one offset for each; the number
  * of each exception's element (le32, increasing); the exceptions; the stored
  * bytes of the inner codec.
  */
 #define LWC_GRID_GROUP_MIN	16
+#define LWC_GRID_AFFINE_MIN	32	/* smallest group with offsets */
+
+enum lwc_grid {
+	LWC_GRID_PRODUCT = 0,
+	LWC_GRID_AFFINE = 1,
+};
 
 struct lwc_grid_header {
 	__le32 group;
 	__le32 scales;			/* stored bytes */
 	__le32 exceptions;
 	__u8 field;
-	__u8 reserved[3];
+	__u8 kind;			/* enum lwc_grid */
+	__u8 reserved[2];
 };
 
 #ifdef __cplusplus

@@ -19,8 +19,11 @@ enum lwc_error grid_open(struct grid_view *view, const u8 *src, size_t src_len, 
 	view->scales_len = lwc_le32(&header.scales);
 	view->exceptions = lwc_le32(&header.exceptions);
 	view->field = header.field;
-	if (header.reserved[0] || header.reserved[1] || header.reserved[2])
+	view->affine = header.kind == LWC_GRID_AFFINE;
+	if (header.reserved[0] || header.reserved[1])
 		return LWC_ERR_PADDING;
+	if (header.kind > LWC_GRID_AFFINE)
+		return LWC_ERR_GEOMETRY;
 	if (view->field != LWC_FIELD_BF16 && view->field != LWC_FIELD_F16 &&
 	    view->field != LWC_FIELD_F32)
 		return LWC_ERR_GEOMETRY;
@@ -28,10 +31,12 @@ enum lwc_error grid_open(struct grid_view *view, const u8 *src, size_t src_len, 
 	if (!dst_len || dst_len % view->element || dst_len / view->element > LWC_LEVELS_WEIGHTS)
 		return LWC_ERR_GEOMETRY;
 	view->count = (u32)(dst_len / view->element);
-	if (view->group < LWC_GRID_GROUP_MIN || view->group > LWC_TILE_MAX ||
+	if (view->group < (view->affine ? LWC_GRID_AFFINE_MIN : LWC_GRID_GROUP_MIN) ||
+	    view->group > LWC_TILE_MAX ||
 	    view->exceptions > view->count)
 		return LWC_ERR_GEOMETRY;
 	view->groups = (view->count + view->group - 1) / view->group;
+	view->parameters = view->groups * (view->affine ? 2 : 1);
 	view->scales = src + need;
 	need += view->scales_len;
 	if (need > src_len)
@@ -51,36 +56,39 @@ enum lwc_error grid_check_scales(const struct grid_view *view, const u32 *scales
 {
 	u32 i;
 
-	for (i = 0; i < view->groups; i++) {
+	for (i = 0; i < view->parameters; i++) {
 		u32 exponent = scales[i] >> 23 & 255;
+		bool offset = i >= view->groups;
 
-		if (!exponent || exponent == 255)
+		if (exponent == 255 || (!exponent && !(offset && !scales[i])))
+			return LWC_ERR_STREAM;
+		if (view->affine && !offset && scales[i] >> 31)
 			return LWC_ERR_STREAM;
 	}
 	return LWC_OK;
 }
 
 /*
- * magnitude (below 2^8) times the magnitude of a normal f32, to the nearest of
- * the field, ties to even: IEEE 754, with gradual underflow. No sign.
+ * exact * 2^(exponent - 150) to the nearest of the field, ties to even: IEEE
+ * 754, with gradual underflow. No sign. The lowest bit of exact may stand for
+ * any that were shifted out, where exact has 32 bits or more.
  */
-static u32 product(u32 scale, u32 magnitude, const struct levels_field *field)
+static u32 rounded(u64 exact, s32 exponent, const struct levels_field *field)
 {
-	u64 exact = (u64)((scale & 0x7fffff) | 0x800000) * magnitude, kept, rest, half;
-	s32 bias = (1 << (field->symbol - 1)) - 1, exponent, shift;
+	s32 bias = (1 << (field->symbol - 1)) - 1, shift;
 	u32 infinity = ((1u << field->symbol) - 1) << field->mantissa, top, result;
+	u64 kept, rest, half;
 
 	if (!exact)
 		return 0;
 	top = 63 - (u32)__builtin_clzll(exact);
-	/* exact is times 2^(e - 150), e the scale's biased exponent */
-	exponent = (s32)top + (s32)(scale >> 23 & 255) - 150 + bias;
+	exponent += (s32)top - 150 + bias;
 	shift = (s32)top - field->mantissa;
 	if (exponent < 1) {
 		shift += 1 - exponent;
 		exponent = 1;
 	}
-	if (shift > 40)
+	if (shift > 63)
 		return 0;
 	if (shift <= 0) {
 		kept = exact << -shift;
@@ -97,9 +105,63 @@ static u32 product(u32 scale, u32 magnitude, const struct levels_field *field)
 	return result < infinity ? result : infinity;
 }
 
+/* The significand of a normal f32, or zero, as an integer. */
+static u64 integer_part(u32 bits)
+{
+	return bits << 1 ? (bits & 0x7fffff) | 0x800000 : 0;
+}
+
+/* magnitude (below 2^8) times the magnitude of a scale. No sign. */
+static u32 product(u32 scale, u32 magnitude, const struct levels_field *field)
+{
+	return rounded(integer_part(scale) * magnitude, (s32)(scale >> 23 & 255), field);
+}
+
+/* Bits shifted out are kept in the lowest one. */
+static u64 shifted(u64 value, u32 by)
+{
+	if (!by)
+		return value;
+	if (by > 63)
+		return value != 0;
+	return value >> by | ((value & ((1ull << by) - 1)) != 0);
+}
+
+/* integer (below 2^8) times a scale plus an offset, with its sign. */
+static u32 sum(u32 scale, u32 offset, u32 integer, const struct levels_field *field, u32 sign)
+{
+	/* 32 and 24 bits, with 29 below them */
+	u64 a = integer_part(scale) * integer << 29, b = integer_part(offset) << 29, exact;
+	s32 ea = (s32)(scale >> 23), eb = (s32)(offset >> 23 & 255), exponent;
+	bool negative = offset >> 31;
+
+	if (!a || !b)
+		exponent = a ? ea : eb;
+	else
+		exponent = ea > eb ? ea : eb;
+	/* by less than 30 bits nothing is lost; by more, what is lost decides only a tie */
+	if (a && b) {
+		a = shifted(a, (u32)(exponent - ea));
+		b = shifted(b, (u32)(exponent - eb));
+	}
+	if (!negative) {
+		exact = a + b;
+	} else {
+		negative = b > a;
+		exact = negative ? b - a : a - b;
+	}
+	return rounded(exact, exponent - 29, field) | (u32)(exact && negative) << sign;
+}
+
 u32 lwc_grid_product(u32 scale, u32 magnitude, u8 field)
 {
 	return product(scale, magnitude, &levels_fields[field]);
+}
+
+u32 lwc_grid_sum(u32 scale, u32 offset, u32 integer, u8 field)
+{
+	return sum(scale, offset, integer, &levels_fields[field],
+		   levels_fields[field].element * 8 - 1u);
 }
 
 struct products {
@@ -145,24 +207,48 @@ static enum lwc_error put_exceptions(const struct grid_view *view, u8 *dst)
 	return LWC_OK;
 }
 
-enum lwc_error grid_multiply(const struct grid_view *view, const u32 *scales, u8 *dst)
+static void multiply_group(const struct grid_view *view, u32 scale, u32 first, u32 end, u8 *dst)
 {
 	const struct levels_field *field = &levels_fields[view->field];
 	const u8 *integers = dst + (size_t)view->count * (view->element - 1);
-	u32 element = view->element, sign = element * 8 - 1, first, i, end;
+	u32 element = view->element, sign = element * 8 - 1, i;
 	struct products products;
 
 	products.known = view->group >= LARGE_GROUP ? LARGE_TABLE : SMALL_TABLE;
-	for (first = 0; first < view->count; first = end) {
-		u32 scale = *scales++;
+	for (i = 0; i < products.known; i++)
+		products.of[i] = product(scale, i, field);
+	/* an element is written over integers that have been read */
+	for (i = first; i < end; i++)
+		put(dst + (size_t)i * element, element,
+		    element_of(integers[i], scale, &products, field, sign));
+}
 
+static void add_group(const struct grid_view *view, u32 scale, u32 offset, u32 first, u32 end,
+		      u8 *dst)
+{
+	const struct levels_field *field = &levels_fields[view->field];
+	const u8 *integers = dst + (size_t)view->count * (view->element - 1);
+	u32 element = view->element, sign = element * 8 - 1, of[SMALL_TABLE], i;
+
+	for (i = 0; i < SMALL_TABLE; i++)
+		of[i] = sum(scale, offset, i, field, sign);
+	for (i = first; i < end; i++)
+		put(dst + (size_t)i * element, element,
+		    integers[i] < SMALL_TABLE ? of[integers[i]] :
+						sum(scale, offset, integers[i], field, sign));
+}
+
+enum lwc_error grid_multiply(const struct grid_view *view, const u32 *scales, u8 *dst)
+{
+	u32 first, end, group;
+
+	for (first = 0, group = 0; first < view->count; first = end, group++) {
 		end = view->count - first < view->group ? view->count : first + view->group;
-		for (i = 0; i < products.known; i++)
-			products.of[i] = product(scale, i, field);
-		/* an element is written over integers that have been read */
-		for (i = first; i < end; i++)
-			put(dst + (size_t)i * element, element,
-			    element_of(integers[i], scale, &products, field, sign));
+		if (view->affine)
+			add_group(view, scales[group], scales[view->groups + group], first, end,
+				  dst);
+		else
+			multiply_group(view, scales[group], first, end, dst);
 	}
 	return put_exceptions(view, dst);
 }

@@ -18,12 +18,14 @@ struct grid_view {
 	u32 groups;
 	u32 exceptions;
 	u32 element;
+	u32 parameters;		/* of all groups: scales, and offsets if affine */
 	u8 field;
+	bool affine;
 };
 
 enum lwc_error grid_open(struct grid_view *view, const u8 *src, size_t src_len, size_t dst_len);
 
-/* scales: view->groups of them, checked here. */
+/* Are the parameters such as the format allows? scales: view->parameters of them. */
 enum lwc_error grid_check_scales(const struct grid_view *view, const u32 *scales);
 
 /* dst: the integers in its last view->count bytes; they become the elements. */

@@ -119,7 +119,7 @@ static enum lwc_error decode_grid(const struct lwc_impl *impl, const struct lwc_
 	if (error)
 		return error;
 	error = lwc_levels_open(&levels, LWC_STRUCTURE_2222, LWC_FIELD_F32, view.scales,
-				view.scales_len, view.groups);
+				view.scales_len, view.parameters);
 	if (!error)
 		error = lwc_levels_decode(impl, &levels, (u8 *)scales, scratch->tile);
 	if (!error)

@@ -365,20 +365,20 @@ static void test_sparse(void **unused)
     free(scratch.zstd);
 }
 
-/* A double to the nearest value with so many exponent and mantissa bits, by the definition. */
-static uint32_t nearest(double value, int exponent_bits, int mantissa_bits)
+/* A number to the nearest value with so many exponent and mantissa bits, by the definition. */
+static uint32_t nearest(long double value, int exponent_bits, int mantissa_bits)
 {
     int bias = (1 << (exponent_bits - 1)) - 1, exponent;
     uint32_t infinity = (uint32_t)((1 << exponent_bits) - 1) << mantissa_bits, bits;
-    double units;
+    long double units;
 
     if (value == 0)
         return 0;
-    frexp(value, &exponent); /* value is below 2^exponent */
+    frexpl(value, &exponent); /* value is below 2^exponent */
     exponent -= 1;
     if (exponent < 1 - bias)
         exponent = 1 - bias;
-    units = rint(ldexp(value, mantissa_bits - exponent)); /* ties to even */
+    units = rintl(ldexpl(value, mantissa_bits - exponent)); /* ties to even */
     bits = ((uint32_t)(exponent + bias - 1) << mantissa_bits) + (uint32_t)units;
     return bits < infinity ? bits : infinity;
 }
@@ -408,17 +408,55 @@ static void test_grid_product(void **unused)
     }
 }
 
+static void test_grid_sum(void **unused)
+{
+    static const struct {
+        uint8_t field;
+        int exponent, mantissa;
+    } fields[] = {{LWC_FIELD_BF16, 8, 7}, {LWC_FIELD_F16, 5, 10}, {LWC_FIELD_F32, 8, 23}};
+
+    (void)unused;
+    for (unsigned int round = 0; round < 600000; round++) {
+        /* exponents so near that the sum is exact in a long double */
+        uint32_t scale = 0x38000000 + (uint32_t)rnd() % 0x06000000, integer = rnd() % 256, want;
+        uint32_t offset = 0x38000000 + (uint32_t)rnd() % 0x06000000;
+        uint32_t sign = round % 3 == 2 ? 31 : 15;
+        float s, o;
+        long double sum;
+
+        if (round & 8) { /* ties, and sums of zero */
+            scale &= ~0xfffffu;
+            offset &= ~0xfffffu;
+        }
+        offset = rnd() % 16 ? offset | (uint32_t)(rnd() & 1) << 31 : 0;
+        memcpy(&s, &scale, 4);
+        memcpy(&o, &offset, 4);
+        sum = (long double)s * integer + o;
+        want =
+            nearest(sum < 0 ? -sum : sum, fields[round % 3].exponent, fields[round % 3].mantissa) |
+            (uint32_t)(sum < 0) << sign;
+        assert_int_equal(lwc_grid_sum(scale, offset, integer, fields[round % 3].field), want);
+    }
+}
+
 /* count elements of the field, integers up to largest times a scale of 11 bits for each group. */
 static void make_grid(uint8_t *src, uint8_t field, uint32_t count, uint32_t group, int largest)
 {
-    uint32_t element = lwc_field_size(field), scale = 0;
+    uint32_t element = lwc_field_size(field), scale = 0, offset = 0;
 
     for (uint32_t i = 0; i < count; i++) {
-        int integer = (int)(rnd() % (unsigned int)(2 * largest + 1)) - largest;
+        int integer = (int)(rnd() % (2 * (unsigned int)largest + 1)) - largest;
         uint32_t v;
 
-        if (i % group == 0)
+        if (i % group == 0) {
             scale = 0x3a000000 + ((uint32_t)rnd() % 0x2000000 & ~0x1fffu);
+            offset = (0xbc000000 + ((uint32_t)rnd() % 0x2000000)) & ~0x1fffu;
+        }
+        if (!largest) { /* four bits and an offset */
+            v = lwc_grid_sum(scale, offset, i % group < 2 ? i % group * 15 : rnd() % 16, field);
+            memcpy(src + i * element, &v, element);
+            continue;
+        }
         v = lwc_grid_product(scale, (uint32_t)abs(integer), field);
         v |= (uint32_t)(integer < 0) << (8 * element - 1);
         memcpy(src + i * element, &v, element);
@@ -434,25 +472,34 @@ static void test_grid(void **unused)
     struct lwc_scratch scratch = scratch_new();
     struct encoded_tile tile = {0};
     uint8_t *src = malloc(32768 * 4);
-    unsigned int grids = 0, refused = 0;
+    unsigned int grids = 0, affine = 0, refused = 0;
 
     (void)unused;
-    for (unsigned int round = 0; round < 3 * 4 * 6; round++) {
+    for (unsigned int round = 0; round < 3 * 4 * 8; round++) {
         uint32_t n = sizes[round / 3 % 4], element = lwc_dtype_size(dtypes[round % 3]), group;
 
-        group = round / 12 < 3 ? 32u << round / 12 : round / 12 == 3 ? n : 1000;
-        make_grid(src, (uint8_t)(round % 3 + LWC_FIELD_BF16), n, group, round / 12 == 5 ? 127 : 7);
+        group = round / 12 < 3    ? 32u << round / 12
+                : round / 12 == 3 ? n
+                : round / 12 < 6  ? 1000
+                                  : 32u << round / 12 % 2;
+        make_grid(src, (uint8_t)(round % 3 + LWC_FIELD_BF16), n, group,
+                  round / 12 == 5  ? 127
+                  : round / 12 > 5 ? 0
+                                   : 7);
         if (round & 1 && group < n / 64) /* a group of exceptions */
             for (unsigned int i = 0; i < group * element; i++)
                 src[(n - group) * element + i] = (uint8_t)rnd();
-        src[element - 1] = 0x80; /* a zero with a sign */
-        memset(src, 0, element - 1);
+        if (round / 12 < 6) { /* a zero with a sign */
+            src[element - 1] = 0x80;
+            memset(src, 0, element - 1);
+        }
         assert_int_equal(encode_tile(encoder, dtypes[round % 3], 1000, src, n * element, &tile), 0);
         assert_int_equal(verdict(&tile.entry, tile.data, tile.size, src, n * element, &scratch),
                          LWC_OK);
         if (tile.entry.chain[0] != LWC_CODEC_GRID)
             continue;
         grids++;
+        affine += tile.data[13] == LWC_GRID_AFFINE;
         for (unsigned int i = 0; i < 100; i++) {
             size_t cut = i % 4 ? tile.size : rnd() % tile.size;
             size_t at = i % 2 ? rnd() % 100 : rnd() % tile.size;
@@ -462,7 +509,7 @@ static void test_grid(void **unused)
             tile.data[at % tile.size] ^= (uint8_t)(1u << i % 8);
         }
     }
-    assert_true(grids > 45 && refused > 1000);
+    assert_true(grids > 60 && affine > 15 && refused > 1000);
     encoder_free(encoder);
     free(tile.data);
     free(src);
@@ -506,8 +553,8 @@ int main(void)
         cmocka_unit_test(test_levels_cross),  cmocka_unit_test(test_fields_cross),
         cmocka_unit_test(test_levels_damage), cmocka_unit_test(test_every_codec),
         cmocka_unit_test(test_sparse),        cmocka_unit_test(test_grid_product),
-        cmocka_unit_test(test_grid),          cmocka_unit_test(test_crc),
-        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_grid_sum),      cmocka_unit_test(test_grid),
+        cmocka_unit_test(test_crc),           cmocka_unit_test(test_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

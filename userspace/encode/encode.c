@@ -210,13 +210,15 @@ static uint8_t *put_le32(uint8_t *at, uint32_t value)
 static uint8_t *put_grid(struct encoder *encoder, const struct grid_fit *fit, uint8_t field,
                          const uint8_t *src, uint8_t *at)
 {
-    struct lwc_grid_header header = {.field = field};
+    struct lwc_grid_header header = {.field = field,
+                                     .kind = fit->affine ? LWC_GRID_AFFINE : LWC_GRID_PRODUCT};
+    uint32_t parameters = fit->groups * (fit->affine ? 2 : 1);
     uint32_t element = lwc_field_size(field);
     uint8_t *start = at, *scales = at + sizeof(header);
     struct levels_survey survey;
     size_t size;
 
-    levels_survey(&survey, LWC_FIELD_F32, (const uint8_t *)fit->scales, fit->groups,
+    levels_survey(&survey, LWC_FIELD_F32, (const uint8_t *)fit->scales, parameters,
                   encoder->scratch);
     size = levels_encode(&survey, LWC_STRUCTURE_2222, scales);
     put_le32((uint8_t *)&header.group, fit->group);

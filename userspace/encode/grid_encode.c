@@ -219,6 +219,7 @@ static bool fit_groups(struct grid_fit *fit, uint8_t field, const uint8_t *src, 
     fit->groups = 0;
     fit->exceptions = 0;
     fit->largest = 0;
+    fit->affine = false;
     for (uint32_t first = 0; first < count; first += group) {
         uint32_t n = count - first < group ? count - first : group, scale = 0;
 
@@ -241,14 +242,206 @@ static bool fit_groups(struct grid_fit *fit, uint8_t field, const uint8_t *src, 
     return true;
 }
 
+/* A value with its sign that occurs in a group. */
+struct point {
+    uint32_t bits;
+    double value, low, high; /* what rounds to it */
+};
+
+/* Four-bit integers with an offset: at most so many values. */
+#define POINTS 16
+
+static struct point point_of(uint8_t field, uint32_t bits)
+{
+    uint32_t magnitude = magnitude_bits(field, bits);
+    struct point point = {.bits = bits, .value = value_of(field, magnitude)};
+    double near = magnitude ? value_of(field, magnitude - 1) : -value_of(field, 1);
+    double far = value_of(field, magnitude + 1);
+
+    point.low = (point.value + near) / 2;
+    point.high = (point.value + far) / 2;
+    if (bits & 1) { /* ties go to the even neighbours: the ends are theirs */
+        point.low += (point.value - near) * 0x1p-40;
+        point.high -= (far - point.value) * 0x1p-40;
+    }
+    if (bits != magnitude) {
+        double low = -point.high;
+
+        point.high = -point.low;
+        point.low = low;
+        point.value = -point.value;
+    }
+    return point;
+}
+
+/* The values of a group in rising order; 0: too many, a negative zero, or not finite. */
+static uint32_t collect_points(struct point points[POINTS], uint8_t field, const uint8_t *src,
+                               uint32_t count)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t bits = load(field, src, i), at = n;
+        struct point point;
+
+        while (at > 0 && points[at - 1].bits != bits)
+            at--;
+        if (at)
+            continue;
+        if (n == POINTS || magnitude_bits(field, bits) + 1 >= infinity_of(field) ||
+            (bits && !magnitude_bits(field, bits)))
+            return 0;
+        point = point_of(field, bits);
+        for (at = n++; at > 0 && points[at - 1].value > point.value; at--)
+            points[at] = points[at - 1];
+        points[at] = point;
+    }
+    return n;
+}
+
+/* A scale for the offset, with the first point at integer 0 and the last one at span; 0: none. */
+static uint32_t scale_for_offset(const struct point *points, uint32_t n, double offset,
+                                 uint32_t span)
+{
+    double step = (points[n - 1].value - offset) / span, low = 0, high = INFINITY;
+
+    for (uint32_t i = 1; i < n; i++) {
+        double integer = rint((points[i].value - offset) / step);
+
+        if (!(integer >= 1))
+            return 0;
+        low = fmax(low, (points[i].low - offset) / integer);
+        high = fmin(high, (points[i].high - offset) / integer);
+        if (low > high)
+            return 0;
+    }
+    return low > 0 ? simplest(low, high) : 0;
+}
+
+/* Mantissa bits of an offset that are tried: those of f16, the usual type. */
+#define OFFSET_BITS 11
+
+/* Mantissa bits that an f32 needs. */
+static int bits_needed(uint32_t value)
+{
+    uint32_t mantissa = value & 0x7fffff;
+
+    return mantissa ? 23 - __builtin_ctz(mantissa) : 0;
+}
+
+/*
+ * Scale and offset of a group whose smallest value is the offset: of all
+ * offsets with few bits the one whose scale has the fewest.
+ */
+static bool solve_affine(const struct point *points, uint32_t n, uint32_t *scale, uint32_t *offset)
+{
+    double size = fmax(fabs(points[0].low), fabs(points[0].high)), step;
+    int exponent, fewest = 24;
+
+    if (n < 2)
+        return false;
+    frexp(size, &exponent);
+    step = ldexp(1, exponent - OFFSET_BITS);
+    for (uint32_t span = POINTS - 1; span + 1 >= n; span--)
+        for (double at = ceil(points[0].low / step) * step; at <= points[0].high; at += step) {
+            float value = (float)at;
+            uint32_t bits, trial = 0;
+
+            memcpy(&bits, &value, sizeof(bits));
+            if (at == 0)
+                bits = 0;
+            if (!bits || (bits >> 23 & 255))
+                trial = scale_for_offset(points, n, at, span);
+            if (!trial || bits_needed(trial) >= fewest)
+                continue;
+            *scale = trial;
+            *offset = bits;
+            fewest = bits_needed(trial);
+            if (fewest < OFFSET_BITS)
+                return true;
+        }
+    return fewest < 24;
+}
+
+/* Integers of a group; false if one is not exact. */
+static bool put_affine(struct grid_fit *fit, uint8_t field, const uint8_t *src, uint32_t first,
+                       uint32_t count, uint32_t scale, uint32_t offset)
+{
+    uint32_t of[POINTS];
+
+    for (uint32_t i = 0; i < POINTS; i++)
+        of[i] = lwc_grid_sum(scale, offset, i, field);
+    for (uint32_t i = first; i < first + count; i++) {
+        uint32_t bits = load(field, src, i), integer = 0;
+
+        while (integer < POINTS && of[integer] != bits)
+            integer++;
+        if (integer == POINTS)
+            return false;
+        fit->integers[i] = (uint8_t)integer;
+    }
+    return true;
+}
+
+/* A group that is not on an affine grid: all of its elements are exceptions. */
+static void put_all_exceptions(struct grid_fit *fit, uint32_t first, uint32_t count)
+{
+    for (uint32_t i = first; i < first + count; i++) {
+        fit->integers[i] = 0;
+        fit->positions[fit->exceptions++] = i;
+    }
+}
+
+static bool fit_affine(struct grid_fit *fit, uint8_t field, const uint8_t *src, uint32_t count,
+                       uint32_t group)
+{
+    uint32_t groups = (count + group - 1) / group, element = lwc_field_size(field);
+
+    fit->group = group;
+    fit->groups = groups;
+    fit->exceptions = 0;
+    fit->largest = POINTS - 1;
+    fit->affine = true;
+    for (uint32_t g = 0; g < groups; g++) {
+        uint32_t first = g * group, n = count - first < group ? count - first : group;
+        uint32_t scale = 0x3f800000, offset = 0, points_n;
+        struct point points[POINTS];
+
+        points_n = collect_points(points, field, src + (size_t)first * element, n);
+        if (!(points_n && solve_affine(points, points_n, &scale, &offset) &&
+              put_affine(fit, field, src, first, n, scale, offset))) {
+            if (fit->exceptions + n > count / EXCEPTIONS_ONE_IN)
+                return false;
+            put_all_exceptions(fit, first, n);
+            scale = 0x3f800000;
+            offset = 0;
+        }
+        fit->scales[g] = scale;
+        fit->scales[groups + g] = offset;
+    }
+    return true;
+}
+
 /* So many elements are looked at before all: a group that is not on a grid shows it soon. */
 #define FIRST_LOOK 512
 
 bool grid_fit(struct grid_fit *fit, uint8_t field, const uint8_t *src, uint32_t count, uint32_t row)
 {
     const uint32_t groups[] = {count, row, 256, 128, 64, 32};
+    struct point points[POINTS];
     struct levels levels;
 
+    for (unsigned int i = 2; i < sizeof(groups) / sizeof(groups[0]); i++) {
+        uint32_t scale, offset, n;
+
+        if (groups[i] > count || !(n = collect_points(points, field, src, groups[i])))
+            continue;
+        if (collect(&levels, field, src, groups[i], LARGEST_4) && scale_of(&levels, LARGEST_4))
+            continue; /* no offset is needed */
+        if (solve_affine(points, n, &scale, &offset) &&
+            fit_affine(fit, field, src, count, groups[i]))
+            return true;
+    }
     for (unsigned int large = 0; large < 2; large++) {
         uint32_t limit = large ? LARGEST_8 : LARGEST_4;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Finds out that the elements of a tile are integers times a scale for each
- * group, as dequantised weights are. Exact by construction: each element is
+ * group, or that plus an offset, as dequantised weights are. Exact by construction: each element is
  * checked with the decoder's own arithmetic, and what is not on the grid
  * becomes an exception. Thread safe, no state.
  */
@@ -18,6 +18,7 @@ struct grid_fit {
     uint32_t groups;
     uint32_t exceptions;
     uint32_t largest;    /* magnitude of an integer */
+    bool affine;         /* an offset for each group is behind the scales */
     uint32_t *scales;    /* bits of f32; a sixteenth of the elements is enough */
     uint8_t *integers;   /* as GRID stores them */
     uint32_t *positions; /* of exceptions */
