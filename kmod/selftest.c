@@ -120,7 +120,7 @@ static bool crc_right(struct bench *bench)
 	memset(data, 0xff, 32);
 	if (lwc_crc32c(0, data, 32) != 0x62a8ab43)
 		return false;
-	make_tile(LWC_STRUCTURE_4, data);
+	make_tile(LWC_STRUCTURE_41, data);
 	whole = lwc_crc32c(0, data, 60000);
 	halves = lwc_crc32c(lwc_crc32c(0, data, 1001), data + 1001, 60000 - 1001);
 	return whole == halves;

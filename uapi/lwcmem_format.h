@@ -256,12 +256,11 @@ struct lwc_dep {
  * bits first; the stream of each level; the escapes; the stream of the rest.
  */
 enum lwc_structure {
-	LWC_STRUCTURE_4 = 1,		/* (4) */
-	LWC_STRUCTURE_33 = 2,		/* (3,3) */
+	LWC_STRUCTURE_41 = 1,		/* (4,1) */
+	LWC_STRUCTURE_3222 = 2,		/* (3,2,2,2) */
 	LWC_STRUCTURE_2222 = 3,		/* (2,2,2,2) */
 	LWC_STRUCTURE_211222 = 4,	/* (2,1,1,2,2,2) */
 	LWC_STRUCTURE_111222 = 5,	/* (1,1,1,2,2,2) */
-	LWC_STRUCTURE_3222 = 6,		/* (3,2,2,2) */
 	LWC_STRUCTURES,
 };
 

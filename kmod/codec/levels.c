@@ -15,12 +15,11 @@ const struct levels_field levels_fields[LWC_FIELDS] = {
 const struct lwc_levels_shape *lwc_levels_shape(u8 structure)
 {
 	static const struct lwc_levels_shape shapes[LWC_STRUCTURES] = {
-		[LWC_STRUCTURE_4] = { 1, { 4 } },
-		[LWC_STRUCTURE_33] = { 2, { 3, 3 } },
+		[LWC_STRUCTURE_41] = { 2, { 4, 1 } },
+		[LWC_STRUCTURE_3222] = { 4, { 3, 2, 2, 2 } },
 		[LWC_STRUCTURE_2222] = { 4, { 2, 2, 2, 2 } },
 		[LWC_STRUCTURE_211222] = { 6, { 2, 1, 1, 2, 2, 2 } },
 		[LWC_STRUCTURE_111222] = { 6, { 1, 1, 1, 2, 2, 2 } },
-		[LWC_STRUCTURE_3222] = { 4, { 3, 2, 2, 2 } },
 	};
 
 	return structure && structure < LWC_STRUCTURES ? &shapes[structure] : NULL;
@@ -29,12 +28,11 @@ const struct lwc_levels_shape *lwc_levels_shape(u8 structure)
 const char *lwc_structure_name(u8 structure)
 {
 	static const char *const names[LWC_STRUCTURES] = {
-		[LWC_STRUCTURE_4] = "(4)",
-		[LWC_STRUCTURE_33] = "(3,3)",
+		[LWC_STRUCTURE_41] = "(4,1)",
+		[LWC_STRUCTURE_3222] = "(3,2,2,2)",
 		[LWC_STRUCTURE_2222] = "(2,2,2,2)",
 		[LWC_STRUCTURE_211222] = "(2,1,1,2,2,2)",
 		[LWC_STRUCTURE_111222] = "(1,1,1,2,2,2)",
-		[LWC_STRUCTURE_3222] = "(3,2,2,2)",
 	};
 
 	return structure && structure < LWC_STRUCTURES ? names[structure] : "?";

@@ -148,12 +148,11 @@ static __always_inline u64 take_batch(const struct batch *batch, u32 n, const u8
 	return passed / 8;
 }
 
-/* (4): with fifteen symbols on one level it is rare that a weight goes on. */
+/* (4,1): with fifteen symbols on one level it is rare that a weight goes on. */
 static __always_inline u32 level_rare(const u8 *codes, const u8 *symbols, u32 count, const u8 *next,
-			     u8 *out)
+				      u8 *out, struct batch *batch)
 {
 	const struct tables tables = tables_of(symbols, 4);
-	struct batch batch;
 	struct half half[2];
 	u64 passed = 0;
 	u32 base, i;
@@ -161,8 +160,8 @@ static __always_inline u32 level_rare(const u8 *codes, const u8 *symbols, u32 co
 	for (base = 0; base < count; base += LWC_GROUP, codes += 32) {
 		halves(codes, 4, &tables, half);
 		if (_mm256_movemask_epi8(_mm256_or_si256(half[0].ones, half[1].ones))) {
-			put_batch(&batch, 0, half);
-			passed += take_batch(&batch, 1, next + passed, out + base);
+			put_batch(batch, 0, half);
+			passed += take_batch(batch, 1, next + passed, out + base);
 			continue;
 		}
 		for (i = 0; i < 2; i++)
@@ -171,17 +170,14 @@ static __always_inline u32 level_rare(const u8 *codes, const u8 *symbols, u32 co
 	return (u32)passed;
 }
 
-static __always_inline u32 level(const u8 *codes, u32 width, const u8 *symbols, u32 count, const u8 *next,
-			u8 *out)
+static __always_inline u32 level(const u8 *codes, u32 width, const u8 *symbols, u32 count,
+				 const u8 *next, u8 *out, struct batch *batch)
 {
 	struct tables tables = tables_of(symbols, width);
-	struct batch batch;
 	struct half half[2];
 	u64 passed = 0;
 	u32 base, n, g;
 
-	if (width == 4)
-		return level_rare(codes, symbols, count, next, out);
 	if (width == 1)
 		tables.symbols[0] = _mm256_set1_epi8((char)symbols[0]);
 	for (base = 0; base < count; base += n * LWC_GROUP) {
@@ -189,9 +185,9 @@ static __always_inline u32 level(const u8 *codes, u32 width, const u8 *symbols, 
 		n = n < BATCH ? n : BATCH;
 		for (g = 0; g < n; g++, codes += 8 * width) {
 			halves(codes, width, &tables, half);
-			put_batch(&batch, g, half);
+			put_batch(batch, g, half);
 		}
-		passed += take_batch(&batch, n, next + passed, out + base);
+		passed += take_batch(batch, n, next + passed, out + base);
 	}
 	return (u32)passed;
 }
@@ -199,7 +195,19 @@ static __always_inline u32 level(const u8 *codes, u32 width, const u8 *symbols, 
 u32 levels_level_avx2(const u8 *codes, u32 width, const u8 *symbols, u32 count, const u8 *next,
 		      u8 *out)
 {
-	return levels_by_width(level, codes, width, symbols, count, next, out);
+	/* one for all, so that the frame stays small */
+	struct batch batch;
+
+	switch (width) {
+	case 1:
+		return level(codes, 1, symbols, count, next, out, &batch);
+	case 2:
+		return level(codes, 2, symbols, count, next, out, &batch);
+	case 3:
+		return level(codes, 3, symbols, count, next, out, &batch);
+	default:
+		return level_rare(codes, symbols, count, next, out, &batch);
+	}
 }
 
 static void join_bf16(const u8 *symbols, const u8 *rest, u32 count, u8 *dst)

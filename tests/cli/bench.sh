@@ -44,7 +44,7 @@ if part == "advise":
         bound = min(number(s["in_cache"]) / core, 16 / number(s["bits_per_weight"]))
         assert abs(number(s["predicted"]) / bound - 1) < 1e-3, s
     names = [s["name"] for s in document["structures"]]
-    assert "(4)" in names and "(2,2,2,2)" in names and len(set(names)) == len(names), names
+    assert "(4,1)" in names and "(2,2,2,2)" in names and len(set(names)) == len(names), names
     sys.exit()
 assert isinstance(document, list) and document
 for row in document:
@@ -63,13 +63,13 @@ assert threads is None or {r["threads"] for r in document} == set(threads)
 keys = [(r["name"], r["isa"], r["threads"]) for r in document]
 assert len(set(keys)) == len(keys), "a row twice"
 if part == "codec":
-    want = {(f"decode {s}, {where}", isa) for s in ("(4)", "(2,2,2,2)") for where in ("cache", "dram")
+    want = {(f"decode {s}, {where}", isa) for s in ("(4,1)", "(2,2,2,2)") for where in ("cache", "dram")
             for isa in isas}
-    want |= {(n, "auto") for n in ("decode zstd -1, cache", "crc32c of stored bytes, dram", "encode (4)",
+    want |= {(n, "auto") for n in ("decode zstd -1, cache", "crc32c of stored bytes, dram", "encode (4,1)",
              "encode --favor size", "encode --favor balanced", "encode --favor speed")}
     missing = want - {(r["name"], r["isa"]) for r in document}
 else:
-    names = ["plain"] + [n for s in ("(4)", "(2,2,2,2)") for n in (f"fused {s}", f"decode, then multiply {s}")]
+    names = ["plain"] + [n for s in ("(4,1)", "(2,2,2,2)") for n in (f"fused {s}", f"decode, then multiply {s}")]
     missing = {(n, isa) for n in names for isa in isas} - {(r["name"], r["isa"]) for r in document}
     for row in document:
         if row["name"].startswith("fused") and "predicted" in row:

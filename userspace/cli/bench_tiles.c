@@ -13,8 +13,8 @@
     }
 
 const struct bench_code bench_structures[] = {
-    {"(4)", ONLY(LWC_STRUCTURE_4)},
-    {"(3,3)", ONLY(LWC_STRUCTURE_33)},
+    {"(4,1)", ONLY(LWC_STRUCTURE_41)},
+    {"(3,2,2,2)", ONLY(LWC_STRUCTURE_3222)},
     {"(2,2,2,2)", ONLY(LWC_STRUCTURE_2222)},
     {"(2,1,1,2,2,2)", ONLY(LWC_STRUCTURE_211222)},
     {"(1,1,1,2,2,2)", ONLY(LWC_STRUCTURE_111222)},

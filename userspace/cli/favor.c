@@ -6,10 +6,10 @@
 
 #define SET(structure) (1u << LWC_STRUCTURE_##structure)
 
-/* speed: on a CPU without AVX-512 only (4) has a fast decoder. */
+/* speed: on a CPU without AVX-512 only (4,1) has a fast decoder. */
 static uint32_t speed_set(void)
 {
-    return decoder_cpu_isa() & LWC_ISA_AVX512 ? SET(33) : SET(4);
+    return decoder_cpu_isa() & LWC_ISA_AVX512 ? SET(3222) : SET(41);
 }
 
 int favor_parse(const char *text, struct encode_policy *policy)
@@ -54,7 +54,7 @@ struct encode_policy favor_of_tiles(const struct lwc_tile *tiles, uint64_t count
         favor_parse("size", &policy);
         return policy;
     }
-    favor_parse(most == LWC_STRUCTURE_4 || most == LWC_STRUCTURE_33 ? "speed" : "balanced",
+    favor_parse(most == LWC_STRUCTURE_41 || most == LWC_STRUCTURE_3222 ? "speed" : "balanced",
                 &policy);
     if (counts[most] && !(policy.structures >> most & 1))
         policy.structures = 1u << most; /* as a CPU of another kind took it */

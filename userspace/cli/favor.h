@@ -8,7 +8,8 @@
 /* The policy of a word after --favor; 0 or -1 for an unknown one. */
 int favor_parse(const char *text, struct encode_policy *policy);
 
-/* The set (of encode_policy) of a structure after --structure, "4" or "(4)"; 0 for an unknown one.
+/* The set (of encode_policy) of a structure after --structure, "4,1" or "(4,1)"; 0 for an unknown
+ * one.
  */
 uint32_t favor_structure(const char *text);
 
