@@ -115,23 +115,25 @@ static __always_inline void halves(const u8 *codes, u32 width, const struct tabl
 /* Groups between vector and general registers, long enough for the stores to retire. */
 #define BATCH	6
 
+/* Where codes are all ones, a byte each. */
 struct batch {
 	u64 ones[BATCH * 8] __aligned(32);
-	u64 symbols[BATCH * 8] __aligned(32);
 };
 
-static __always_inline void put_batch(struct batch *batch, u32 group, const struct half half[2])
+/* The symbols go to their place in out at once, with zeroes for those that are passed on. */
+static __always_inline void put_batch(struct batch *batch, u32 group, const struct half half[2],
+				      u8 *out)
 {
 	u32 i;
 
 	for (i = 0; i < 2; i++) {
 		_mm256_store_si256((__m256i *)(batch->ones + 8 * group + 4 * i), half[i].ones);
-		_mm256_store_si256((__m256i *)(batch->symbols + 8 * group + 4 * i),
-				   half[i].symbols);
+		_mm256_storeu_si256((__m256i *)(out + LWC_GROUP * group + 32 * i),
+				    half[i].symbols);
 	}
 }
 
-/* The symbols of n groups, those at next where a weight goes on; returns how many. */
+/* The symbols at next to their places among those of n groups; returns how many. */
 static __always_inline u64 take_batch(const struct batch *batch, u32 n, const u8 *next, u8 *out)
 {
 	u64 passed = 0;
@@ -140,7 +142,8 @@ static __always_inline u64 take_batch(const struct batch *batch, u32 n, const u8
 #pragma GCC unroll 8
 	for (i = 0; i < 8 * n; i++) {
 		u64 ones = batch->ones[i];
-		u64 eight = batch->symbols[i] | levels_pdep(lwc_le64(next + passed / 8), ones);
+		u64 eight = lwc_le64(out + 8 * i) |
+			    levels_pdep(lwc_le64(next + passed / 8), ones);
 
 		memcpy(out + 8 * i, &eight, 8);
 		passed += levels_popcount(ones);
@@ -155,17 +158,13 @@ static __always_inline u32 level_rare(const u8 *codes, const u8 *symbols, u32 co
 	const struct tables tables = tables_of(symbols, 4);
 	struct half half[2];
 	u64 passed = 0;
-	u32 base, i;
+	u32 base;
 
 	for (base = 0; base < count; base += LWC_GROUP, codes += 32) {
 		halves(codes, 4, &tables, half);
-		if (_mm256_movemask_epi8(_mm256_or_si256(half[0].ones, half[1].ones))) {
-			put_batch(batch, 0, half);
+		put_batch(batch, 0, half, out + base);
+		if (_mm256_movemask_epi8(_mm256_or_si256(half[0].ones, half[1].ones)))
 			passed += take_batch(batch, 1, next + passed, out + base);
-			continue;
-		}
-		for (i = 0; i < 2; i++)
-			_mm256_storeu_si256((__m256i *)(out + base + 32 * i), half[i].symbols);
 	}
 	return (u32)passed;
 }
@@ -185,7 +184,7 @@ static __always_inline u32 level(const u8 *codes, u32 width, const u8 *symbols, 
 		n = n < BATCH ? n : BATCH;
 		for (g = 0; g < n; g++, codes += 8 * width) {
 			halves(codes, width, &tables, half);
-			put_batch(batch, g, half);
+			put_batch(batch, g, half, out + base);
 		}
 		passed += take_batch(batch, n, next + passed, out + base);
 	}
