@@ -77,8 +77,29 @@ const char *lwc_structure_name(u8 structure);
 enum lwc_error lwc_levels_open(struct lwc_levels_view *view, u8 structure, u8 field,
 			       const u8 *src, size_t src_len, u32 weights);
 
+/* Bits of symbol and mantissa, bytes of an element; i8 has four bits of "mantissa". */
+struct lwc_field_layout {
+	u8 symbol;
+	u8 mantissa;
+	u8 element;
+};
+
+extern const struct lwc_field_layout lwc_field_layouts[LWC_FIELDS];
+
 /* Bytes of an element of an enum lwc_field, 0 for an unknown one. */
 u32 lwc_field_size(u8 field);
+
+/* Bits of the rest of a weight of the field of which so many mantissa bits are kept. */
+static inline u32 lwc_field_rest(u8 field, u32 kept)
+{
+	return field == LWC_FIELD_I8 ? 4 : field == LWC_FIELD_BYTE ? 0 : kept + 1;
+}
+
+/* Bytes of a stream of count codes of width bits. */
+static inline size_t lwc_stream_bytes(u32 count, u32 width)
+{
+	return ((size_t)count * width + 7) / 8;
+}
 
 struct levels_parts;
 

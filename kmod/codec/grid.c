@@ -73,7 +73,7 @@ enum lwc_error grid_check_scales(const struct grid_view *view, const u32 *scales
  * 754, with gradual underflow. No sign. The lowest bit of exact may stand for
  * any that were shifted out, where exact has 32 bits or more.
  */
-static u32 rounded(u64 exact, s32 exponent, const struct levels_field *field)
+static u32 rounded(u64 exact, s32 exponent, const struct lwc_field_layout *field)
 {
 	s32 bias = (1 << (field->symbol - 1)) - 1, shift;
 	u32 infinity = ((1u << field->symbol) - 1) << field->mantissa, top, result;
@@ -112,7 +112,7 @@ static u64 integer_part(u32 bits)
 }
 
 /* magnitude (below 2^8) times the magnitude of a scale. No sign. */
-static u32 product(u32 scale, u32 magnitude, const struct levels_field *field)
+static u32 product(u32 scale, u32 magnitude, const struct lwc_field_layout *field)
 {
 	return rounded(integer_part(scale) * magnitude, (s32)(scale >> 23 & 255), field);
 }
@@ -128,7 +128,7 @@ static u64 shifted(u64 value, u32 by)
 }
 
 /* integer (below 2^8) times a scale plus an offset, with its sign. */
-static u32 sum(u32 scale, u32 offset, u32 integer, const struct levels_field *field, u32 sign)
+static u32 sum(u32 scale, u32 offset, u32 integer, const struct lwc_field_layout *field, u32 sign)
 {
 	/* 32 and 24 bits, with 29 below them */
 	u64 a = integer_part(scale) * integer << 29, b = integer_part(offset) << 29, exact;
@@ -155,13 +155,13 @@ static u32 sum(u32 scale, u32 offset, u32 integer, const struct levels_field *fi
 
 u32 lwc_grid_product(u32 scale, u32 magnitude, u8 field)
 {
-	return product(scale, magnitude, &levels_fields[field]);
+	return product(scale, magnitude, &lwc_field_layouts[field]);
 }
 
 u32 lwc_grid_sum(u32 scale, u32 offset, u32 integer, u8 field)
 {
-	return sum(scale, offset, integer, &levels_fields[field],
-		   levels_fields[field].element * 8 - 1u);
+	return sum(scale, offset, integer, &lwc_field_layouts[field],
+		   lwc_field_layouts[field].element * 8 - 1u);
 }
 
 struct products {
@@ -182,7 +182,7 @@ static void put(u8 *dst, u32 element, u32 value)
 
 /* An integer as it is stored, times the scale, whose sign zero does not take. */
 static __always_inline u32 element_of(u8 stored, u32 scale, const struct products *products,
-				      const struct levels_field *field, u32 sign)
+				      const struct lwc_field_layout *field, u32 sign)
 {
 	u32 negative = stored >> 7, magnitude = negative ? (0u - stored) & 0x7f : stored;
 	u32 value = magnitude < products->known ? products->of[magnitude] :
@@ -209,7 +209,7 @@ static enum lwc_error put_exceptions(const struct grid_view *view, u8 *dst)
 
 static void multiply_group(const struct grid_view *view, u32 scale, u32 first, u32 end, u8 *dst)
 {
-	const struct levels_field *field = &levels_fields[view->field];
+	const struct lwc_field_layout *field = &lwc_field_layouts[view->field];
 	const u8 *integers = dst + (size_t)view->count * (view->element - 1);
 	u32 element = view->element, sign = element * 8 - 1, i;
 	struct products products;
@@ -226,7 +226,7 @@ static void multiply_group(const struct grid_view *view, u32 scale, u32 first, u
 static void add_group(const struct grid_view *view, u32 scale, u32 offset, u32 first, u32 end,
 		      u8 *dst)
 {
-	const struct levels_field *field = &levels_fields[view->field];
+	const struct lwc_field_layout *field = &lwc_field_layouts[view->field];
 	const u8 *integers = dst + (size_t)view->count * (view->element - 1);
 	u32 element = view->element, sign = element * 8 - 1, of[SMALL_TABLE], i;
 

@@ -2,7 +2,7 @@
 /* LEVELS: checking the stored bytes, and the order of the decoding. */
 #include "levels.h"
 
-const struct levels_field levels_fields[LWC_FIELDS] = {
+const struct lwc_field_layout lwc_field_layouts[LWC_FIELDS] = {
 	[LWC_FIELD_BF16] = { 8, 7, 2 },
 	[LWC_FIELD_F16] = { 5, 10, 2 },
 	[LWC_FIELD_F32] = { 8, 23, 4 },
@@ -40,18 +40,13 @@ const char *lwc_structure_name(u8 structure)
 
 u32 lwc_field_size(u8 field)
 {
-	return field < LWC_FIELDS ? levels_fields[field].element : 0;
-}
-
-static size_t stream_bytes(u32 count, u32 width)
-{
-	return ((size_t)count * width + 7) / 8;
+	return field < LWC_FIELDS ? lwc_field_layouts[field].element : 0;
 }
 
 /* The header's numbers, each fetched once. */
 static enum lwc_error open_header(struct lwc_levels_view *view, const u8 *src, u32 weights)
 {
-	const struct levels_field *field = &levels_fields[view->field];
+	const struct lwc_field_layout *field = &lwc_field_layouts[view->field];
 	struct lwc_levels_header header;
 	u32 level, used = 0, i;
 	u8 nonzero = 0;
@@ -107,7 +102,7 @@ bool levels_tail_clear(const u8 *stream, u32 count, u32 width)
 /* The bits behind streams, and those of escapes that a symbol does not have. */
 static bool padding_clear(const struct lwc_levels_view *view)
 {
-	u32 bits = levels_fields[view->field].symbol, escapes = view->count[view->levels], i;
+	u32 bits = lwc_field_layouts[view->field].symbol, escapes = view->count[view->levels], i;
 
 	for (i = 0; i < view->levels; i++)
 		if (!levels_tail_clear(view->codes[i], view->count[i], view->width[i]))
@@ -139,15 +134,15 @@ enum lwc_error lwc_levels_open(struct lwc_levels_view *view, u8 structure, u8 fi
 	if (error)
 		return error;
 
-	rest = field == LWC_FIELD_I8 ? 4 : field == LWC_FIELD_BYTE ? 0 : view->kept + 1u;
+	rest = lwc_field_rest(field, view->kept);
 	view->planes = rest / 8;
 	view->stream_width = rest % 8;
 	for (i = 0; i < view->planes; i++)
 		view->plane[i] = section(src, &need, weights);
 	for (i = 0; i < view->levels; i++)
-		view->codes[i] = section(src, &need, stream_bytes(view->count[i], view->width[i]));
+		view->codes[i] = section(src, &need, lwc_stream_bytes(view->count[i], view->width[i]));
 	view->escapes = section(src, &need, view->count[view->levels]);
-	view->stream = section(src, &need, stream_bytes(weights, view->stream_width));
+	view->stream = section(src, &need, lwc_stream_bytes(weights, view->stream_width));
 	if (src_len != need)
 		return src_len < need ? LWC_ERR_TRUNCATED : LWC_ERR_TRAILING;
 	return padding_clear(view) ? LWC_OK : LWC_ERR_PADDING;
@@ -163,7 +158,7 @@ static void last_group(u8 group[GROUP_SIZE], const u8 *codes, u32 width, u32 cou
 	u32 whole = count / LWC_GROUP * LWC_GROUP, first = whole / 8 * width;
 
 	memset(group, 0, GROUP_SIZE);
-	memcpy(group + GROUP_BEFORE, codes + first, stream_bytes(count, width) - first);
+	memcpy(group + GROUP_BEFORE, codes + first, lwc_stream_bytes(count, width) - first);
 }
 
 /* count codes of a level from weight first on, a multiple of 64. */

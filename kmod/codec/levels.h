@@ -26,15 +26,6 @@ struct levels_parts {
 	const u8 *part[4];
 };
 
-/* mantissa and symbol in bits, element in bytes */
-struct levels_field {
-	u8 symbol;
-	u8 mantissa;
-	u8 element;
-};
-
-extern const struct levels_field levels_fields[LWC_FIELDS];
-
 u32 levels_level_scalar(const u8 *codes, u32 width, const u8 *symbols, u32 count, const u8 *next,
 			u8 *out);
 u32 levels_level_bmi2(const u8 *codes, u32 width, const u8 *symbols, u32 count, const u8 *next,

@@ -60,8 +60,6 @@ static __always_inline __m512i levels_symbols_avx512(const u8 *codes, u32 width,
 	__m512i out, taken = _mm512_loadu_si512(*next);
 	__mmask64 ones;
 
-	/* a separate load: vpexpandb from memory takes many times as long */
-	asm("" : "+v"(taken));
 	if (width == 1) {
 		ones = lwc_le64(codes);
 		out = _mm512_broadcastb_epi8(_mm512_castsi512_si128(lookup->symbols));

@@ -126,7 +126,7 @@ static __always_inline void levels_join(u8 field, const u8 *symbols, const struc
 			dst[i] = (u8)(symbols[i] << 4 | parts->part[0][i]);
 		break;
 	default:
-		levels_join_8(symbols, parts, count, kept, levels_fields[field].mantissa, dst);
+		levels_join_8(symbols, parts, count, kept, lwc_field_layouts[field].mantissa, dst);
 	}
 }
 

@@ -23,9 +23,9 @@ enum lwc_error sparse_open(struct sparse_view *view, const u8 *src, size_t src_l
 	if (view->kept > view->count)
 		return LWC_ERR_GEOMETRY;
 	if (view->kind == LWC_MASK_BITS)
-		mask_len = ((size_t)view->count + 7) / 8;
+		mask_len = lwc_stream_bytes(view->count, 1);
 	else if (view->kind == LWC_MASK_2_OF_4 && view->count % 4 == 0)
-		mask_len = ((size_t)view->count / 4 * 3 + 7) / 8;
+		mask_len = lwc_stream_bytes(view->count / 4, 3);
 	else
 		return LWC_ERR_GEOMETRY;
 	if (header.reserved[0] || header.reserved[1])

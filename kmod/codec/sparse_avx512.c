@@ -17,8 +17,6 @@ static __always_inline u32 scatter(const u8 *mask, u32 count, u32 element, const
 		__m512i next = _mm512_loadu_si512(src), out;
 		u64 bits = 0;
 
-		/* a separate load: expanding from memory takes many times as long */
-		asm("" : "+v"(next));
 		memcpy(&bits, mask + i / 8, step / 8);
 		if (element == 4)
 			out = _mm512_maskz_expand_epi32((__mmask16)bits, next);

@@ -4,19 +4,10 @@
 set -u
 work=$(mktemp -d) && trap 'chmod -R u+rwX "$work"; rm -rf "$work"' EXIT
 here=$PWD
+. tests/cli/checks.bash
 python3 tests/cli/make_model.py "$work/model" || { echo "not ok make the model"; exit 1; }
 cd "$work" || exit 1
 
-check() { # check NAME COMMAND...: the command succeeds
-	local name=$1; shift
-	if "$@" > out 2> err; then echo "ok $name"; else echo "not ok $name"; cat out err; fi
-}
-refuse() { # refuse NAME STATUS TEXT COMMAND...: exits with STATUS and says TEXT
-	local name=$1 status=$2 text=$3 got; shift 3
-	"$@" > out 2> err; got=$?
-	if [ $got = "$status" ] && grep -qF -- "$text" err; then echo "ok $name"
-	else echo "not ok $name: exit $got, expected $status and '$text'"; cat out err; fi
-}
 same_tree() { # contents, names and modes
 	diff -r "$1" "$2" && diff <(cd "$1" && find . -mindepth 1 -printf '%y %m %p\n' | sort) \
 		<(cd "$2" && find . -mindepth 1 -printf '%y %m %p\n' | sort)

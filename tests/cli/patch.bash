@@ -4,21 +4,12 @@
 set -u
 work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
 here=$PWD
+. tests/cli/checks.bash
 python3 tests/cli/patch_models.py "$work" || { echo "not ok make the models"; exit 1; }
 gcc -shared -fPIC -O1 -D_GNU_SOURCE -Wall -Wextra -Werror tests/cli/crash.c -o "$work/crash.so" -ldl ||
 	{ echo "not ok build crash.so"; exit 1; }
 cd "$work" || exit 1
 
-check() { # check NAME COMMAND...: the command succeeds
-	local name=$1; shift
-	if "$@" > out 2> err; then echo "ok $name"; else echo "not ok $name"; cat out err; fi
-}
-refuse() { # refuse NAME STATUS TEXT COMMAND...: exits with STATUS and says TEXT
-	local name=$1 status=$2 text=$3 got; shift 3
-	"$@" > out 2> err; got=$?
-	if [ $got = "$status" ] && grep -qF -- "$text" err; then echo "ok $name"
-	else echo "not ok $name: exit $got, expected $status and '$text'"; cat out err; fi
-}
 holds() { # holds FILE MODEL: sound, and unpacks to the model with all names and modes
 	rm -rf holds.out
 	"$LWCMEM" verify "$1" > holds.err 2>&1 && "$LWCMEM" unpack "$1" -o holds.out 2>> holds.err &&

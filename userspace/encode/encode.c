@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <zstd.h>
+#include "encode/elements.h"
 #include "encode/encode.h"
 #include "encode/grid_encode.h"
 #include "encode/levels_encode.h"
@@ -67,9 +68,8 @@ void encoder_free(struct encoder *encoder)
     free(encoder);
 }
 
-/* Take the candidate if it is smaller than what out holds. */
-static int offer(struct encoded_tile *out, uint8_t outer, uint8_t inner, uint8_t param,
-                 const uint8_t *data, size_t size)
+/* Take the candidate if it is smaller than what out holds. entry: chain, param and field. */
+static int offer(struct encoded_tile *out, struct lwc_tile entry, const uint8_t *data, size_t size)
 {
     if (out->size && size >= out->size)
         return 0;
@@ -83,10 +83,7 @@ static int offer(struct encoded_tile *out, uint8_t outer, uint8_t inner, uint8_t
     }
     memcpy(out->data, data, size);
     out->size = size;
-    out->entry.chain[0] = outer;
-    out->entry.chain[1] = inner;
-    out->entry.param = param;
-    out->entry.field = 0;
+    out->entry = entry;
     return 0;
 }
 
@@ -101,8 +98,11 @@ static int offer_zstd(struct encoder *encoder, struct encoded_tile *out, const u
         size * 100 > out->size * (100 - encoder->policy.slow_gain))
         return 0;
     if (element > 1)
-        return offer(out, LWC_CODEC_PLANES, LWC_CODEC_ZSTD, (uint8_t)element, encoder->trial, size);
-    return offer(out, LWC_CODEC_ZSTD, LWC_CODEC_NONE, 0, encoder->trial, size);
+        return offer(out,
+                     (struct lwc_tile){.chain = {LWC_CODEC_PLANES, LWC_CODEC_ZSTD},
+                                       .param = (uint8_t)element},
+                     encoder->trial, size);
+    return offer(out, (struct lwc_tile){.chain = {LWC_CODEC_ZSTD}}, encoder->trial, size);
 }
 
 static void split_planes(uint8_t *planes, const uint8_t *src, size_t len, unsigned int element)
@@ -140,14 +140,14 @@ static int offer_levels(struct encoder *encoder, struct encoded_tile *out,
 {
     size_t size;
     uint8_t structure = pick_structure(encoder->policy.structures, survey, out->size, &size);
-    int error;
 
     if (!structure)
         return 0;
     levels_encode(survey, structure, encoder->trial);
-    error = offer(out, LWC_CODEC_LEVELS, LWC_CODEC_NONE, structure, encoder->trial, size);
-    out->entry.field = survey->field;
-    return error;
+    return offer(
+        out,
+        (struct lwc_tile){.chain = {LWC_CODEC_LEVELS}, .param = structure, .field = survey->field},
+        encoder->trial, size);
 }
 
 /* What is not zero by LEVELS (field, or 0) or as it is, where an eighth is zero. */
@@ -156,8 +156,8 @@ static int offer_sparse(struct encoder *encoder, struct encoded_tile *out, uint8
 {
     uint8_t *at = encoder->trial, structure = 0;
     struct levels_survey survey;
+    struct lwc_tile entry = {.chain = {LWC_CODEC_SPARSE, LWC_CODEC_RAW}};
     size_t size, stored, inner;
-    int error;
 
     if (sparse_nonzero(src, count, element) > count - count / 8)
         return 0;
@@ -171,39 +171,46 @@ static int offer_sparse(struct encoder *encoder, struct encoded_tile *out, uint8
     }
     if (size + inner >= out->size)
         return 0;
-    if (structure)
+    if (structure) {
         levels_encode(&survey, structure, at + size);
-    else
+        entry.chain[1] = LWC_CODEC_LEVELS;
+        entry.param = structure;
+        entry.field = field;
+    } else {
         memcpy(at + size, encoder->kept, inner);
-    error = offer(out, LWC_CODEC_SPARSE, structure ? LWC_CODEC_LEVELS : LWC_CODEC_RAW, structure,
-                  at, size + inner);
-    out->entry.field = structure ? field : 0;
-    return error;
+    }
+    return offer(out, entry, at, size + inner);
 }
 
-/* Bytes of one of the inner codecs that GRID allows for the integers, and which that is. */
-struct integers {
+/*
+ * The integers of a grid to at, by the smallest codec that GRID allows: as they
+ * are, or LEVELS in any structure, for they are no floats that the policy's
+ * choice concerns. Sets what the entry says of them; returns the bytes.
+ */
+static size_t put_integers(struct encoder *encoder, const struct grid_fit *fit, uint32_t count,
+                           struct lwc_tile *entry, uint8_t *at)
+{
+    /* upper and lower bits by themselves only where there are more than four */
+    static const uint8_t fields[] = {LWC_FIELD_I8, LWC_FIELD_BYTE};
     struct levels_survey survey;
-    uint8_t structure; /* 0: RAW */
-    size_t size;
-};
+    size_t size = count;
 
-static struct integers integers_code(struct encoder *encoder, uint8_t *bytes, uint32_t count,
-                                     uint8_t field)
-{
-    struct integers code = {.size = count};
+    entry->chain[1] = LWC_CODEC_RAW;
+    for (unsigned int i = fit->largest > 15 ? 0 : 1; i < 2; i++) {
+        uint8_t structure;
 
-    levels_survey(&code.survey, field, bytes, count, encoder->scratch);
-    /* no float: the policy's choice does not concern them */
-    code.structure = pick_structure(~0u, &code.survey, count, &code.size);
-    return code;
-}
-
-static uint8_t *put_le32(uint8_t *at, uint32_t value)
-{
-    for (unsigned int i = 0; i < 4; i++)
-        *at++ = (uint8_t)(value >> (8 * i));
-    return at;
+        levels_survey(&survey, fields[i], fit->integers, count, encoder->scratch);
+        structure = pick_structure(~0u, &survey, size, &size);
+        if (!structure)
+            continue;
+        levels_encode(&survey, structure, at);
+        entry->chain[1] = LWC_CODEC_LEVELS;
+        entry->param = structure;
+        entry->field = fields[i];
+    }
+    if (entry->chain[1] == LWC_CODEC_RAW)
+        memcpy(at, fit->integers, count);
+    return size;
 }
 
 /* Header, scales and exceptions of GRID to at; returns their end. */
@@ -221,9 +228,9 @@ static uint8_t *put_grid(struct encoder *encoder, const struct grid_fit *fit, ui
     levels_survey(&survey, LWC_FIELD_F32, (const uint8_t *)fit->scales, parameters,
                   encoder->scratch);
     size = levels_encode(&survey, LWC_STRUCTURE_2222, scales);
-    put_le32((uint8_t *)&header.group, fit->group);
-    put_le32((uint8_t *)&header.scales, (uint32_t)size);
-    put_le32((uint8_t *)&header.exceptions, fit->exceptions);
+    put_le32(&header.group, fit->group);
+    put_le32(&header.scales, (uint32_t)size);
+    put_le32(&header.exceptions, fit->exceptions);
     memcpy(start, &header, sizeof(header));
     at = scales + size;
     for (uint32_t i = 0; i < fit->exceptions; i++)
@@ -238,34 +245,15 @@ static int offer_grid(struct encoder *encoder, struct encoded_tile *out, uint8_t
                       const uint8_t *src, uint32_t count, uint32_t row)
 {
     struct grid_fit *fit = &encoder->grid;
-    uint8_t inner = LWC_FIELD_BYTE, *at = encoder->trial;
-    struct integers code;
-    int error;
+    struct lwc_tile entry = {.chain = {LWC_CODEC_GRID}};
+    uint8_t *at;
+    size_t size;
 
     if (!encoder->policy.structures || !grid_fit(fit, field, src, count, row))
         return 0;
-    at = put_grid(encoder, fit, field, src, at);
-    code = integers_code(encoder, fit->integers, count, inner);
-    if (fit->largest > 15) {
-        size_t bytes = code.size;
-
-        inner = LWC_FIELD_I8;
-        code = integers_code(encoder, fit->integers, count, inner);
-        if (bytes < code.size) {
-            inner = LWC_FIELD_BYTE;
-            code = integers_code(encoder, fit->integers, count, inner);
-        }
-    }
-    if ((size_t)(at - encoder->trial) + code.size >= out->size)
-        return 0;
-    if (code.structure)
-        levels_encode(&code.survey, code.structure, at);
-    else
-        memcpy(at, fit->integers, count);
-    error = offer(out, LWC_CODEC_GRID, code.structure ? LWC_CODEC_LEVELS : LWC_CODEC_RAW,
-                  code.structure, encoder->trial, (size_t)(at - encoder->trial) + code.size);
-    out->entry.field = code.structure ? inner : 0;
-    return error;
+    at = put_grid(encoder, fit, field, src, encoder->trial);
+    size = (size_t)(at - encoder->trial) + put_integers(encoder, fit, count, &entry, at);
+    return offer(out, entry, encoder->trial, size);
 }
 
 /* A tile so small that trying costs nothing. */
@@ -319,8 +307,8 @@ static int encode_candidates(struct encoder *encoder, uint16_t dtype, uint32_t r
     if (!element || len % element)
         element = 1;
     if (len % element == 0 && len > element && !memcmp(src, src + element, len - element))
-        return offer(out, LWC_CODEC_CONST, LWC_CODEC_NONE, 0, src, element);
-    error = offer(out, LWC_CODEC_RAW, LWC_CODEC_NONE, 0, src, len);
+        return offer(out, (struct lwc_tile){.chain = {LWC_CODEC_CONST}}, src, element);
+    error = offer(out, (struct lwc_tile){.chain = {LWC_CODEC_RAW}}, src, len);
     if (!error && field && element == lwc_field_size(field) && len / element <= LWC_LEVELS_WEIGHTS)
         error = offer_floats(encoder, out, field, src, len, row, &promising);
     if (error || !promising)

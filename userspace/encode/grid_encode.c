@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "encode/elements.h"
 #include "kmod/codec/codec.h"
 
 /* Magnitudes of integers of four bits, and of eight: differences from a zero point included. */
@@ -12,10 +13,15 @@
 /* Exceptions that a tile may have: one in so many elements. */
 #define EXCEPTIONS_ONE_IN 64
 
-/* A magnitude that occurs, and the real numbers that round to it. */
-struct level {
+/* A value that occurs, and the real numbers that round to it. */
+struct point {
     uint32_t bits;
     double value, low, high;
+};
+
+/* A magnitude, and its integer on the grid. */
+struct level {
+    struct point point;
     uint32_t integer;
 };
 
@@ -48,22 +54,47 @@ static uint32_t infinity_of(uint8_t field)
 
 static uint32_t load(uint8_t field, const uint8_t *src, size_t i)
 {
-    uint32_t v = 0, element = lwc_field_size(field);
+    return element_load(src, lwc_field_size(field), i);
+}
 
-    memcpy(&v, src + i * element, element);
-    return v;
+static uint32_t sign_bit(uint8_t field)
+{
+    return lwc_field_size(field) * 8 - 1;
 }
 
 static uint32_t magnitude_bits(uint8_t field, uint32_t bits)
 {
-    return bits & (field == LWC_FIELD_F32 ? 0x7fffffff : 0x7fff);
+    return bits & ~(1u << sign_bit(field));
+}
+
+static struct point point_of(uint8_t field, uint32_t bits)
+{
+    uint32_t magnitude = magnitude_bits(field, bits);
+    struct point point = {.bits = bits, .value = value_of(field, magnitude)};
+    double near = magnitude ? value_of(field, magnitude - 1) : -value_of(field, 1);
+    double far = value_of(field, magnitude + 1);
+
+    point.low = (point.value + near) / 2;
+    point.high = (point.value + far) / 2;
+    if (bits & 1) { /* ties go to the even neighbours: the ends are theirs */
+        point.low += (point.value - near) * 0x1p-24;
+        point.high -= (far - point.value) * 0x1p-24;
+    }
+    if (bits != magnitude) {
+        double low = -point.high;
+
+        point.high = -point.low;
+        point.low = low;
+        point.value = -point.value;
+    }
+    return point;
 }
 
 static struct level *find_level(struct levels *levels, uint32_t bits, int16_t **slot)
 {
     uint32_t at = bits * 0x9e3779b1u >> 22;
 
-    while (levels->slots[at] >= 0 && levels->level[levels->slots[at]].bits != bits)
+    while (levels->slots[at] >= 0 && levels->level[levels->slots[at]].point.bits != bits)
         at = (at + 1) & 1023;
     *slot = &levels->slots[at];
     return **slot < 0 ? NULL : &levels->level[**slot];
@@ -88,15 +119,8 @@ static bool collect(struct levels *levels, uint8_t field, const uint8_t *src, ui
             return false;
         *slot = (int16_t)levels->count;
         level = &levels->level[levels->count++];
-        level->bits = bits;
+        level->point = point_of(field, bits);
         levels->top = bits > levels->top ? bits : levels->top;
-        level->value = value_of(field, bits);
-        level->low = (level->value + value_of(field, bits - 1)) / 2;
-        level->high = (level->value + value_of(field, bits + 1)) / 2;
-        if (bits & 1) { /* ties go to the even neighbours: the ends are theirs */
-            level->low *= 1 + 0x1p-48;
-            level->high *= 1 - 0x1p-48;
-        }
     }
     return true;
 }
@@ -105,17 +129,17 @@ static bool collect(struct levels *levels, uint8_t field, const uint8_t *src, ui
 static bool consistent(struct levels *levels, const struct level *top, uint32_t largest,
                        double *low, double *high)
 {
-    *low = top->low / largest;
-    *high = top->high / largest;
+    *low = top->point.low / largest;
+    *high = top->point.high / largest;
     for (uint32_t i = 0; i < levels->count; i++) {
         struct level *level = &levels->level[i];
-        double integer = rint(level->value / ((*low + *high) / 2));
+        double integer = rint(level->point.value / ((*low + *high) / 2));
 
         if (integer < 1)
             return false;
         level->integer = (uint32_t)integer;
-        *low = fmax(*low, level->low / integer);
-        *high = fmin(*high, level->high / integer);
+        *low = fmax(*low, level->point.low / integer);
+        *high = fmin(*high, level->point.high / integer);
         if (*low > *high)
             return false;
     }
@@ -151,7 +175,7 @@ static uint32_t scale_of(struct levels *levels, uint32_t limit)
     if (!levels->count)
         return 0x3f800000; /* all zero: any */
     for (uint32_t i = 1; i < levels->count; i++)
-        if (levels->level[i].value > top->value)
+        if (levels->level[i].point.value > top->point.value)
             top = &levels->level[i];
     /* more levels than integers below the largest cannot be */
     for (uint32_t largest = levels->count; largest <= limit; largest++) {
@@ -170,7 +194,7 @@ static uint32_t scale_of(struct levels *levels, uint32_t limit)
 static uint32_t sign_of_scale(const struct levels *levels, uint8_t field, const uint8_t *src,
                               uint32_t first, uint32_t count)
 {
-    uint32_t sign = field == LWC_FIELD_F32 ? 31 : 15;
+    uint32_t sign = sign_bit(field);
 
     for (uint32_t i = first; i < first + count; i++) {
         uint32_t bits = load(field, src, i);
@@ -185,7 +209,7 @@ static uint32_t sign_of_scale(const struct levels *levels, uint8_t field, const 
 static void put_integers(struct grid_fit *fit, struct levels *levels, uint8_t field,
                          const uint8_t *src, uint32_t first, uint32_t count, uint32_t scale)
 {
-    uint32_t sign = field == LWC_FIELD_F32 ? 31 : 15;
+    uint32_t sign = sign_bit(field);
 
     for (uint32_t i = first; i < first + count; i++) {
         uint32_t bits = load(field, src, i), magnitude = magnitude_bits(field, bits);
@@ -242,37 +266,8 @@ static bool fit_groups(struct grid_fit *fit, uint8_t field, const uint8_t *src, 
     return true;
 }
 
-/* A value with its sign that occurs in a group. */
-struct point {
-    uint32_t bits;
-    double value, low, high; /* what rounds to it */
-};
-
 /* Four-bit integers with an offset: at most so many values. */
 #define POINTS 16
-
-static struct point point_of(uint8_t field, uint32_t bits)
-{
-    uint32_t magnitude = magnitude_bits(field, bits);
-    struct point point = {.bits = bits, .value = value_of(field, magnitude)};
-    double near = magnitude ? value_of(field, magnitude - 1) : -value_of(field, 1);
-    double far = value_of(field, magnitude + 1);
-
-    point.low = (point.value + near) / 2;
-    point.high = (point.value + far) / 2;
-    if (bits & 1) { /* ties go to the even neighbours: the ends are theirs */
-        point.low += (point.value - near) * 0x1p-40;
-        point.high -= (far - point.value) * 0x1p-40;
-    }
-    if (bits != magnitude) {
-        double low = -point.high;
-
-        point.high = -point.low;
-        point.low = low;
-        point.value = -point.value;
-    }
-    return point;
-}
 
 /* The values of a group in rising order; 0: too many, a negative zero, or not finite. */
 static uint32_t collect_points(struct point points[POINTS], uint8_t field, const uint8_t *src,

@@ -3,20 +3,8 @@
 
 #include <string.h>
 
+#include "encode/elements.h"
 #include "kmod/codec/codec.h"
-
-/* Bits of a field's element: sign, symbol, mantissa; i8: symbol, then what is called mantissa. */
-struct geometry {
-    uint32_t element; /* bytes */
-    uint32_t mantissa;
-    uint32_t symbol;
-};
-
-static const struct geometry geometries[LWC_FIELDS] = {
-    [LWC_FIELD_BF16] = {2, 7, 8}, [LWC_FIELD_F16] = {2, 10, 5}, [LWC_FIELD_F32] = {4, 23, 8},
-    [LWC_FIELD_E4M3] = {1, 3, 4}, [LWC_FIELD_E5M2] = {1, 2, 5}, [LWC_FIELD_I8] = {1, 4, 4},
-    [LWC_FIELD_BYTE] = {1, 0, 8},
-};
 
 uint8_t levels_field_of(uint16_t dtype)
 {
@@ -33,28 +21,12 @@ uint8_t levels_field_of(uint16_t dtype)
 #define VECTORISED __attribute__((target_clones("avx2", "default"), optimize("O3")))
 #define INLINE static inline __attribute__((always_inline))
 
-INLINE uint32_t load(const uint8_t *src, uint32_t element, size_t i)
-{
-    if (element == 1)
-        return src[i];
-    if (element == 2) {
-        uint16_t v;
-
-        memcpy(&v, src + 2 * i, 2);
-        return v;
-    }
-    uint32_t v;
-
-    memcpy(&v, src + 4 * i, 4);
-    return v;
-}
-
 INLINE uint32_t any_of(const uint8_t *src, uint32_t element, uint32_t weights)
 {
     uint32_t any = 0;
 
     for (uint32_t i = 0; i < weights; i++)
-        any |= load(src, element, i);
+        any |= element_load(src, element, i);
     return any;
 }
 
@@ -67,7 +39,7 @@ VECTORISED static uint32_t any_bits(const uint8_t *src, uint32_t element, uint32
 }
 
 /* Bits of the rest of one element. */
-INLINE uint32_t rest_of(uint32_t v, struct geometry g, uint32_t kept, int is_float)
+INLINE uint32_t rest_of(uint32_t v, struct lwc_field_layout g, uint32_t kept, int is_float)
 {
     uint32_t mantissa = v & ((1u << g.mantissa) - 1);
 
@@ -76,34 +48,35 @@ INLINE uint32_t rest_of(uint32_t v, struct geometry g, uint32_t kept, int is_flo
     return mantissa >> (g.mantissa - kept) | (v >> (g.element * 8 - 1)) << kept;
 }
 
-INLINE void split_elements(struct geometry g, uint32_t kept, uint32_t planes, uint32_t last,
+INLINE void split_elements(struct lwc_field_layout g, uint32_t kept, uint32_t planes, uint32_t last,
                            int is_float, const uint8_t *src, const struct levels_survey *survey)
 {
     uint32_t weights = survey->weights, mask = (1u << g.symbol) - 1;
     uint8_t *restrict symbols = survey->symbols;
 
     for (uint32_t i = 0; i < weights; i++)
-        symbols[i] = (uint8_t)(load(src, g.element, i) >> g.mantissa & mask);
+        symbols[i] = (uint8_t)(element_load(src, g.element, i) >> g.mantissa & mask);
     for (uint32_t p = 0; p < planes; p++) {
         uint32_t shift = 8 * (planes - 1 - p) + last;
         uint8_t *restrict part = survey->part[p];
 
         for (uint32_t i = 0; i < weights; i++)
-            part[i] = (uint8_t)(rest_of(load(src, g.element, i), g, kept, is_float) >> shift);
+            part[i] =
+                (uint8_t)(rest_of(element_load(src, g.element, i), g, kept, is_float) >> shift);
     }
     if (last) {
         uint8_t *restrict part = survey->part[planes];
 
         for (uint32_t i = 0; i < weights; i++)
-            part[i] =
-                (uint8_t)(rest_of(load(src, g.element, i), g, kept, is_float) & ((1u << last) - 1));
+            part[i] = (uint8_t)(rest_of(element_load(src, g.element, i), g, kept, is_float) &
+                                ((1u << last) - 1));
     }
 }
 
 /* What occurs often with constant geometry. */
 VECTORISED static void split(const struct levels_survey *survey, const uint8_t *src)
 {
-    static const struct geometry bf16 = {2, 7, 8}, f16 = {2, 10, 5}, f32 = {4, 23, 8};
+    static const struct lwc_field_layout bf16 = {8, 7, 2}, f16 = {5, 10, 2}, f32 = {8, 23, 4};
     uint8_t field = survey->field, kept = survey->kept;
 
     if (field == LWC_FIELD_BF16 && kept == 7)
@@ -115,8 +88,8 @@ VECTORISED static void split(const struct levels_survey *survey, const uint8_t *
     else if (field == LWC_FIELD_F32 && kept == 7)
         split_elements(f32, 7, 1, 0, 1, src, survey);
     else
-        split_elements(geometries[field], kept, survey->planes, survey->last, field != LWC_FIELD_I8,
-                       src, survey);
+        split_elements(lwc_field_layouts[field], kept, survey->planes, survey->last,
+                       field != LWC_FIELD_I8, src, survey);
 }
 
 /* Four tables: equal neighbours do not wait for each other's store. */
@@ -139,6 +112,24 @@ static void count_symbols(struct levels_survey *survey)
         survey->count[s] = part[0][s] + part[1][s] + part[2][s] + part[3][s];
 }
 
+/* Symbols by falling count, the smaller one first among equals. */
+static void rank_symbols(struct levels_survey *survey)
+{
+    uint8_t *ranked = survey->ranked;
+
+    survey->used = 0;
+    for (uint32_t s = 0; s < 256; s++) {
+        uint32_t at = survey->used;
+
+        if (!survey->count[s])
+            continue;
+        for (; at > 0 && survey->count[ranked[at - 1]] < survey->count[s]; at--)
+            ranked[at] = ranked[at - 1];
+        ranked[at] = (uint8_t)s;
+        survey->used++;
+    }
+}
+
 size_t levels_scratch(uint32_t weights)
 {
     return (size_t)weights * (2 + LEVELS_PARTS);
@@ -147,7 +138,7 @@ size_t levels_scratch(uint32_t weights)
 void levels_survey(struct levels_survey *survey, uint8_t field, const uint8_t *src,
                    uint32_t weights, uint8_t *scratch)
 {
-    const struct geometry *g = &geometries[field];
+    const struct lwc_field_layout *g = &lwc_field_layouts[field];
     uint32_t any = any_bits(src, g->element, weights) & ((1u << g->mantissa) - 1), rest;
 
     survey->weights = weights;
@@ -155,7 +146,7 @@ void levels_survey(struct levels_survey *survey, uint8_t field, const uint8_t *s
     survey->kept = (uint8_t)g->mantissa;
     if (field != LWC_FIELD_I8)
         survey->kept -= (uint8_t)(any ? (uint32_t)__builtin_ctz(any) : g->mantissa);
-    rest = field == LWC_FIELD_I8 ? 4 : field == LWC_FIELD_BYTE ? 0 : survey->kept + 1u;
+    rest = lwc_field_rest(field, survey->kept);
     survey->planes = (uint8_t)(rest / 8);
     survey->last = rest % 8;
     survey->symbols = scratch;
@@ -164,42 +155,20 @@ void levels_survey(struct levels_survey *survey, uint8_t field, const uint8_t *s
         survey->part[p] = scratch + (size_t)weights * (2 + p);
     split(survey, src);
     count_symbols(survey);
-}
-
-/* Symbols by falling count, the smaller one first among equals; returns how many occur. */
-static uint32_t rank_symbols(const struct levels_survey *survey, uint8_t ranked[256])
-{
-    uint32_t used = 0;
-
-    for (uint32_t s = 0; s < 256; s++) {
-        uint32_t at = used;
-
-        if (!survey->count[s])
-            continue;
-        for (; at > 0 && survey->count[ranked[at - 1]] < survey->count[s]; at--)
-            ranked[at] = ranked[at - 1];
-        ranked[at] = (uint8_t)s;
-        used++;
-    }
-    return used;
+    rank_symbols(survey);
 }
 
 /* reached[l]: weights that level l passes on; the last level's are escapes. */
 static void count_levels(const struct levels_survey *survey, const struct lwc_levels_shape *shape,
-                         const uint8_t *ranked, uint32_t used, uint32_t *reached)
+                         uint32_t *reached)
 {
     uint32_t rank = 0, weights = survey->weights;
 
     for (uint32_t l = 0; l < shape->levels; l++) {
-        for (uint32_t c = 0; c < (1u << shape->width[l]) - 1 && rank < used; c++)
-            weights -= survey->count[ranked[rank++]];
+        for (uint32_t c = 0; c < (1u << shape->width[l]) - 1 && rank < survey->used; c++)
+            weights -= survey->count[survey->ranked[rank++]];
         reached[l] = weights;
     }
-}
-
-static size_t stream_bytes(uint32_t count, uint32_t width)
-{
-    return ((size_t)count * width + 7) / 8;
 }
 
 static size_t size_of(const struct levels_survey *survey, const struct lwc_levels_shape *shape,
@@ -207,10 +176,10 @@ static size_t size_of(const struct levels_survey *survey, const struct lwc_level
 {
     uint32_t count = survey->weights;
     size_t size = sizeof(struct lwc_levels_header) + (size_t)survey->planes * count +
-                  stream_bytes(count, survey->last);
+                  lwc_stream_bytes(count, survey->last);
 
     for (uint32_t l = 0; l < shape->levels; l++) {
-        size += stream_bytes(count, shape->width[l]);
+        size += lwc_stream_bytes(count, shape->width[l]);
         count = reached[l];
     }
     return size + count;
@@ -220,9 +189,8 @@ size_t levels_size(const struct levels_survey *survey, uint8_t structure)
 {
     const struct lwc_levels_shape *shape = lwc_levels_shape(structure);
     uint32_t reached[LWC_LEVELS_MAX] = {0};
-    uint8_t ranked[256];
 
-    count_levels(survey, shape, ranked, rank_symbols(survey, ranked), reached);
+    count_levels(survey, shape, reached);
     return size_of(survey, shape, reached);
 }
 
@@ -259,7 +227,7 @@ INLINE void pack_width(const uint8_t *codes, uint32_t count, uint32_t width, uin
         eight = 0;
         memcpy(&eight, codes + i, n);
         eight = squeeze(eight, width);
-        memcpy(out, &eight, stream_bytes(n, width));
+        memcpy(out, &eight, lwc_stream_bytes(n, width));
     }
 }
 
@@ -348,41 +316,36 @@ static uint32_t code_level(uint8_t *symbols, uint32_t count, const uint8_t *symb
     return keep_symbols(symbols, codes, count, ones, symbols);
 }
 
-static void put32(void *out, uint32_t v)
-{
-    for (unsigned int i = 0; i < 4; i++)
-        ((uint8_t *)out)[i] = (uint8_t)(v >> (8 * i));
-}
-
 static void put_header(const struct levels_survey *survey, const struct lwc_levels_shape *shape,
-                       const uint8_t *ranked, uint32_t used, const uint32_t *reached, uint8_t *out)
+                       const uint32_t *reached, uint8_t *out)
 {
     struct lwc_levels_header header = {.kept = survey->kept};
     uint32_t symbols = 0;
 
-    put32(&header.weights, survey->weights);
+    put_le32(&header.weights, survey->weights);
     for (uint32_t l = 0; l < shape->levels; l++) {
-        put32(&header.reached[l], reached[l]);
+        put_le32(&header.reached[l], reached[l]);
         symbols += (1u << shape->width[l]) - 1;
     }
-    memcpy(header.symbols, ranked, symbols < used ? symbols : used);
+    memcpy(header.symbols, survey->ranked, symbols < survey->used ? symbols : survey->used);
     memcpy(out, &header, sizeof(header));
 }
 
 /* Streams of all levels and the escapes; returns the end of what was written. */
 static uint8_t *put_levels(struct levels_survey *survey, const struct lwc_levels_shape *shape,
-                           const uint8_t *ranked, uint32_t used, uint8_t *out)
+                           uint8_t *out)
 {
     uint32_t first = 0, weights = survey->weights;
     uint8_t *symbols = survey->symbols, *codes = survey->codes;
 
     for (uint32_t l = 0; l < shape->levels; l++) {
         uint8_t ones = (uint8_t)((1u << shape->width[l]) - 1);
-        uint32_t known = used > first ? used - first : 0, on;
+        uint32_t known = survey->used > first ? survey->used - first : 0, on;
 
-        on = code_level(symbols, weights, ranked + first, known < ones ? known : ones, ones, codes);
+        on = code_level(symbols, weights, survey->ranked + first, known < ones ? known : ones, ones,
+                        codes);
         pack_codes(codes, weights, shape->width[l], out);
-        out += stream_bytes(weights, shape->width[l]);
+        out += lwc_stream_bytes(weights, shape->width[l]);
         first += ones;
         weights = on;
     }
@@ -393,15 +356,14 @@ static uint8_t *put_levels(struct levels_survey *survey, const struct lwc_levels
 size_t levels_encode(struct levels_survey *survey, uint8_t structure, uint8_t *out)
 {
     const struct lwc_levels_shape *shape = lwc_levels_shape(structure);
-    uint32_t reached[LWC_LEVELS_MAX] = {0}, weights = survey->weights, used;
-    uint8_t ranked[256], *at = out + sizeof(struct lwc_levels_header);
+    uint32_t reached[LWC_LEVELS_MAX] = {0}, weights = survey->weights;
+    uint8_t *at = out + sizeof(struct lwc_levels_header);
 
-    used = rank_symbols(survey, ranked);
-    count_levels(survey, shape, ranked, used, reached);
-    put_header(survey, shape, ranked, used, reached, out);
+    count_levels(survey, shape, reached);
+    put_header(survey, shape, reached, out);
     for (uint32_t p = 0; p < survey->planes; p++, at += weights)
         memcpy(at, survey->part[p], weights);
-    at = put_levels(survey, shape, ranked, used, at);
+    at = put_levels(survey, shape, at);
     if (survey->last)
         pack_codes(survey->part[survey->planes], weights, survey->last, at);
     return size_of(survey, shape, reached);

@@ -22,6 +22,8 @@ size_t levels_capacity(uint32_t weights);
 struct levels_survey {
     uint32_t weights;
     uint32_t count[256]; /* of each symbol */
+    uint8_t ranked[256]; /* symbols that occur, the most frequent first */
+    uint32_t used;       /* how many those are */
     uint8_t field;
     uint8_t kept;                /* mantissa bits; those below are zero in all weights */
     uint8_t planes;              /* byte planes of the rest */

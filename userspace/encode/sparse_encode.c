@@ -3,15 +3,8 @@
 
 #include <string.h>
 
+#include "encode/elements.h"
 #include "uapi/lwcmem_format.h"
-
-static inline uint32_t load(const uint8_t *src, uint32_t element, size_t i)
-{
-    uint32_t v = 0;
-
-    memcpy(&v, src + i * element, element);
-    return v;
-}
 
 static inline __attribute__((always_inline)) size_t nonzero(const uint8_t *src, size_t count,
                                                             uint32_t element)
@@ -19,7 +12,7 @@ static inline __attribute__((always_inline)) size_t nonzero(const uint8_t *src, 
     uint32_t sum = 0;
 
     for (size_t i = 0; i < count; i++)
-        sum += load(src, element, i) != 0;
+        sum += element_load(src, element, i) != 0;
     return sum;
 }
 
@@ -53,7 +46,7 @@ static uint32_t mask_of_four(const uint8_t *src, uint32_t element, size_t first)
     uint32_t mask = 0;
 
     for (uint32_t i = 0; i < 4; i++)
-        mask |= (uint32_t)(load(src, element, first + i) != 0) << i;
+        mask |= (uint32_t)(element_load(src, element, first + i) != 0) << i;
     return mask;
 }
 
@@ -107,7 +100,7 @@ static size_t put_bits(const uint8_t *src, size_t count, uint32_t element, uint8
         uint32_t n = count - i < 8 ? (uint32_t)(count - i) : 8, mask = 0;
 
         for (uint32_t k = 0; k < n; k++)
-            mask |= (uint32_t)(load(src, element, i + k) != 0) << k;
+            mask |= (uint32_t)(element_load(src, element, i + k) != 0) << k;
         out[i / 8] = (uint8_t)mask;
         *stored = keep(src, element, i, n, mask, kept, *stored);
     }
@@ -125,8 +118,7 @@ size_t sparse_encode(const uint8_t *src, size_t count, uint32_t element, uint8_t
     size_t size = (two_of_four ? put_two_of_four : put_bits)(src, count, element,
                                                              out + sizeof(header), kept, stored);
 
-    for (unsigned int i = 0; i < 4; i++)
-        ((uint8_t *)&header.kept)[i] = (uint8_t)(*stored >> (8 * i));
+    put_le32(&header.kept, (uint32_t)*stored);
     memcpy(out, &header, sizeof(header));
     return sizeof(header) + size;
 }

@@ -78,7 +78,7 @@ struct weights {
     const struct weights_ops *ops;
     const struct kernels *kernels;
     const char *backend;   /* plain, fused, user, kmod */
-    const char *structure; /* of most bf16 tiles as info names it, or "none" */
+    const char *structure; /* of the first bf16 tensor that has one as info names it, or "none" */
     const char *path;
 };
 

@@ -27,7 +27,7 @@ static int start_workers(struct lwcmem_model *model, struct failure *failure)
     return model->workers ? 0 : fail(failure, "out of memory for %u threads", model->threads);
 }
 
-/* pack writes one structure: the first tile that has one tells it. */
+/* That of the first bf16 tensor that has one stands for all. */
 static int find_structure(struct lwcmem_model *model, struct failure *failure)
 {
     uint64_t count = container_count(model->container, LWC_TABLE_OBJECTS);

@@ -79,7 +79,7 @@ void lwcmem_close(struct lwcmem_model *model); /* NULL is allowed; no call may b
 /* The backend in use (never AUTO), and the name of the ISA of its kernels. Any thread. */
 enum lwcmem_backend lwcmem_backend(const struct lwcmem_model *model);
 const char *lwcmem_isa(const struct lwcmem_model *model);
-/* LEVELS structure of most bf16 tiles as info prints it ("(2,2,2,2)"); "none". Any thread. */
+/* LEVELS structure of the first bf16 tensor that has one, as info prints it; "none". Any thread. */
 const char *lwcmem_structure(const struct lwcmem_model *model);
 
 /* 1 found, 0 no such tensor, -1 with a message. Any thread. */

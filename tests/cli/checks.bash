@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# What scripts of this directory say about a command; for `.`. They write out and err where they are.
+
+check() { # check NAME COMMAND...: the command succeeds
+	local name=$1; shift
+	if "$@" > out 2> err; then echo "ok $name"; else echo "not ok $name"; cat out err; fi
+}
+refuse() { # refuse NAME STATUS TEXT COMMAND...: exits with STATUS and says TEXT
+	local name=$1 status=$2 text=$3 got; shift 3
+	"$@" > out 2> err; got=$?
+	if [ $got = "$status" ] && grep -qF -- "$text" err; then echo "ok $name"
+	else echo "not ok $name: exit $got, expected $status and '$text'"; cat out err; fi
+}
