@@ -164,8 +164,11 @@ static void gemm_cases(const struct kernels *k)
         for (unsigned int values = 0; values < VALUES; values++)
             for (size_t c = 0; c < sizeof(cols) / sizeof(*cols); c++)
                 for (size_t n = 1; n <= 9; n += 1 + (cols[c] > 100))
-                    gemm_case(k, dtypes[d], values, 3, cols[c], n);
+                    gemm_case(k, dtypes[d], values, 3 + c % 2 * 6, cols[c], n);
     gemm_case(k, LWC_DTYPE_BF16, NORMAL, 5, 288, MAX_VECTORS);
+    /* several rows at once: more than one part of them, and some left */
+    for (size_t d = 0; d < 3; d++)
+        gemm_case(k, dtypes[d], NORMAL, 1201, 128, 1);
 }
 
 static void test_gemm(void **unused)

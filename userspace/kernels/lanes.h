@@ -15,8 +15,16 @@
 #define LANES_VECTORS (LANES / LANES_WIDTH)
 /* Vectors of activations that share one conversion of the weights, in registers. */
 #define LANES_BLOCK 4
-/* Bytes that the weights are fetched ahead of their use. */
-#define LANES_AHEAD 1024
+/*
+ * One vector is multiplied with LANES_ROWS rows at once, so many that their sums
+ * stay in registers where there are 32: a core that reads a single row has too
+ * few cache lines under way to use the bandwidth of the memory. The rows are
+ * `part` rows apart, at most this many.
+ */
+#define LANES_PART 64
+/* Bytes that the weights are fetched ahead of their use: into the L2 cache, into the L1 cache. */
+#define LANES_AHEAD_L2 8192
+#define LANES_AHEAD_L1 1024
 
 static inline float lanes_canonical(float value)
 {
@@ -63,12 +71,69 @@ static inline void lanes_finish(lanes_vector acc[LANES_VECTORS], const float *w,
     acc[v] = lanes_load(lanes);
 }
 
-/* All cache lines of the weights of 64 lanes. */
-static inline __attribute__((always_inline)) void lanes_prefetch(const uint8_t *weights,
-                                                                 size_t element)
+/* Weights of 2 * LANES_WIDTH lanes, and the same lanes of the activations; bf16: even and odd. */
+static inline __attribute__((always_inline)) void
+lanes_pair(enum lwc_dtype dtype, const uint8_t *weights, size_t element, lanes_vector w[2])
 {
-    for (size_t line = 0; line < LANES * element; line += 64)
-        __builtin_prefetch(weights + line);
+    if (dtype == LWC_DTYPE_BF16) {
+        lanes_pair_bf16(weights + 2 * element, w);
+        return;
+    }
+    w[0] = lanes_weights(dtype, weights, element);
+    w[1] = lanes_weights(dtype, weights, element + LANES_WIDTH);
+}
+
+static inline __attribute__((always_inline)) void
+lanes_activations(enum lwc_dtype dtype, const float *x, lanes_vector pair[2])
+{
+    if (dtype == LWC_DTYPE_BF16) {
+        lanes_pair_activations(x, pair);
+        return;
+    }
+    pair[0] = lanes_load(x);
+    pair[1] = lanes_load(x + LANES_WIDTH);
+}
+
+static inline __attribute__((always_inline)) void lanes_prefetch(const uint8_t *weights,
+                                                                 size_t bytes)
+{
+    for (size_t line = 0; line < bytes; line += 64) {
+        __builtin_prefetch(weights + LANES_AHEAD_L2 + line, 0, 2);
+        __builtin_prefetch(weights + LANES_AHEAD_L1 + line);
+    }
+}
+
+/* LANES_ROWS rows that are `apart` bytes from each other times one vector. Row i to y[i * y_apart].
+ */
+static inline __attribute__((always_inline)) void
+lanes_streams(enum lwc_dtype dtype, const uint8_t *weights, size_t apart, size_t cols,
+              const float *x, float *y, size_t y_apart)
+{
+    lanes_vector acc[LANES_ROWS][LANES_VECTORS];
+    size_t element = dtype == LWC_DTYPE_F32 ? 4 : 2;
+
+    for (size_t i = 0; i < LANES_ROWS; i++)
+        for (size_t v = 0; v < LANES_VECTORS; v++)
+            acc[i][v] = lanes_zero();
+    for (size_t c = 0; c < cols; c += LANES) {
+        for (size_t i = 0; i < LANES_ROWS; i++)
+            lanes_prefetch(weights + i * apart + element * c, LANES * element);
+        for (size_t v = 0; v < LANES_VECTORS; v += 2) {
+            lanes_vector pair[2];
+
+            lanes_activations(dtype, x + c + v * LANES_WIDTH, pair);
+            for (size_t i = 0; i < LANES_ROWS; i++) {
+                lanes_vector w[2];
+
+                lanes_pair(dtype, weights + i * apart, c + v * LANES_WIDTH, w);
+                acc[i][v] = lanes_fma(w[0], pair[0], acc[i][v]);
+                acc[i][v + 1] = lanes_fma(w[1], pair[1], acc[i][v + 1]);
+            }
+        }
+    }
+    for (size_t i = 0; i < LANES_ROWS; i++)
+        y[i * y_apart] =
+            lanes_canonical(dtype == LWC_DTYPE_BF16 ? lanes_pair_tree(acc[i]) : lanes_tree(acc[i]));
 }
 
 /* One row times BLOCK vectors. */
@@ -85,8 +150,6 @@ static inline __attribute__((always_inline)) void lanes_row(enum lwc_dtype dtype
         for (size_t v = 0; v < LANES_VECTORS; v++)
             acc[t][v] = lanes_zero();
     for (size_t c = 0; c < whole; c += LANES) {
-        if (block == 1)
-            lanes_prefetch(weights + element * c + LANES_AHEAD, element);
         for (size_t v = 0; v < LANES_VECTORS; v++) {
             lanes_vector w = lanes_weights(dtype, weights, c + v * LANES_WIDTH);
 
@@ -104,6 +167,26 @@ static inline __attribute__((always_inline)) void lanes_row(enum lwc_dtype dtype
     }
 }
 
+/* All rows times one vector. */
+static inline __attribute__((always_inline)) void lanes_vector_rows(enum lwc_dtype dtype,
+                                                                    const uint8_t *weights,
+                                                                    size_t rows, size_t cols,
+                                                                    const float *x, float *y)
+{
+    size_t row_bytes = cols * (dtype == LWC_DTYPE_F32 ? 4 : 2);
+    size_t r = 0;
+
+    if (cols % LANES == 0)
+        for (size_t part; (part = (rows - r) / LANES_ROWS); r += LANES_ROWS * part) {
+            part = part < LANES_PART ? part : LANES_PART;
+            for (size_t i = 0; i < part; i++)
+                lanes_streams(dtype, weights + (r + i) * row_bytes, part * row_bytes, cols, x,
+                              y + r + i, part);
+        }
+    for (; r < rows; r++)
+        lanes_row(dtype, weights + r * row_bytes, cols, x, 0, y + r, 0, 1);
+}
+
 static inline __attribute__((always_inline)) void
 lanes_rows(enum lwc_dtype dtype, const uint8_t *weights, size_t rows, size_t cols,
            const struct activations *in, const struct products *out)
@@ -116,9 +199,8 @@ lanes_rows(enum lwc_dtype dtype, const uint8_t *weights, size_t rows, size_t col
             lanes_row(dtype, weights + r * row_bytes, cols, in->x + t * in->x_stride, in->x_stride,
                       out->y + t * out->y_stride + r, out->y_stride, LANES_BLOCK);
     for (; t < in->n; t++)
-        for (size_t r = 0; r < rows; r++)
-            lanes_row(dtype, weights + r * row_bytes, cols, in->x + t * in->x_stride, in->x_stride,
-                      out->y + t * out->y_stride + r, out->y_stride, 1);
+        lanes_vector_rows(dtype, weights, rows, cols, in->x + t * in->x_stride,
+                          out->y + t * out->y_stride);
 }
 
 static void gemm(enum lwc_dtype dtype, const void *weights, size_t rows, size_t cols,

@@ -8,6 +8,7 @@
 
 typedef __m256 lanes_vector;
 #define LANES_WIDTH 8
+#define LANES_ROWS 4
 
 static inline lanes_vector lanes_zero(void)
 {
@@ -45,12 +46,12 @@ static inline lanes_vector lanes_load_f16(const uint8_t *weights)
 }
 
 /* Sum of eight lanes: + 4, + 2, + 1. */
-static inline float lanes_tree_8(__m256 sums)
+static inline __m128 lanes_tree_8(__m256 sums)
 {
     __m128 four = _mm_add_ps(_mm256_castps256_ps128(sums), _mm256_extractf128_ps(sums, 1));
     __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
 
-    return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
+    return _mm_add_ss(two, _mm_shuffle_ps(two, two, 1));
 }
 
 static inline float lanes_tree(const lanes_vector acc[8])
@@ -58,7 +59,36 @@ static inline float lanes_tree(const lanes_vector acc[8])
     __m256 a = _mm256_add_ps(acc[0], acc[4]), b = _mm256_add_ps(acc[1], acc[5]);
     __m256 c = _mm256_add_ps(acc[2], acc[6]), d = _mm256_add_ps(acc[3], acc[7]);
 
-    return lanes_tree_8(_mm256_add_ps(_mm256_add_ps(a, c), _mm256_add_ps(b, d)));
+    return _mm_cvtss_f32(lanes_tree_8(_mm256_add_ps(_mm256_add_ps(a, c), _mm256_add_ps(b, d))));
+}
+
+/* 16 weights: even ones, odd ones. */
+static inline void lanes_pair_bf16(const uint8_t *weights, lanes_vector w[2])
+{
+    __m256i both = _mm256_loadu_si256((const __m256i *)weights);
+
+    w[0] = _mm256_castsi256_ps(_mm256_slli_epi32(both, 16));
+    w[1] = _mm256_castsi256_ps(_mm256_and_si256(both, _mm256_set1_epi32((int)0xffff0000u)));
+}
+
+/* 16 activations in that order. */
+static inline void lanes_pair_activations(const float *x, lanes_vector pair[2])
+{
+    __m256 low = _mm256_loadu2_m128(x + 8, x), high = _mm256_loadu2_m128(x + 12, x + 4);
+
+    pair[0] = _mm256_shuffle_ps(low, high, 0x88);
+    pair[1] = _mm256_shuffle_ps(low, high, 0xdd);
+}
+
+/* lanes_tree where acc[2 * h + p] has lanes 16 * h + p + {0, 2, 4, ...}: + 1 comes between p. */
+static inline float lanes_pair_tree(const lanes_vector acc[8])
+{
+    __m256 sums[2];
+
+    for (int p = 0; p < 2; p++)
+        sums[p] =
+            _mm256_add_ps(_mm256_add_ps(acc[p], acc[4 + p]), _mm256_add_ps(acc[2 + p], acc[6 + p]));
+    return _mm_cvtss_f32(_mm_add_ss(lanes_tree_8(sums[0]), lanes_tree_8(sums[1])));
 }
 
 #endif

@@ -8,6 +8,7 @@
 
 typedef __m512 lanes_vector;
 #define LANES_WIDTH 16
+#define LANES_ROWS 6
 
 static inline lanes_vector lanes_zero(void)
 {
@@ -44,14 +45,50 @@ static inline lanes_vector lanes_load_f16(const uint8_t *weights)
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)weights));
 }
 
-static inline float lanes_tree(const lanes_vector acc[4])
+/* Sum of 16 lanes: + 8, + 4, + 2, + 1. */
+static inline __m128 lanes_tree_16(__m512 sums)
 {
-    __m512 all = _mm512_add_ps(_mm512_add_ps(acc[0], acc[2]), _mm512_add_ps(acc[1], acc[3]));
-    __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(all), _mm512_extractf32x8_ps(all, 1));
+    __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(sums), _mm512_extractf32x8_ps(sums, 1));
     __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
     __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
 
-    return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
+    return _mm_add_ss(two, _mm_shuffle_ps(two, two, 1));
+}
+
+static inline float lanes_tree(const lanes_vector acc[4])
+{
+    __m512 sums = _mm512_add_ps(_mm512_add_ps(acc[0], acc[2]), _mm512_add_ps(acc[1], acc[3]));
+
+    return _mm_cvtss_f32(lanes_tree_16(sums));
+}
+
+/* 32 weights: even ones, odd ones. */
+static inline void lanes_pair_bf16(const uint8_t *weights, lanes_vector w[2])
+{
+    const __m512i upper = _mm512_set1_epi32((int)0xffff0000u);
+    __m512i both = _mm512_loadu_si512(weights);
+
+    w[0] = _mm512_castsi512_ps(_mm512_slli_epi32(both, 16));
+    w[1] = _mm512_castsi512_ps(_mm512_and_si512(both, upper));
+}
+
+/* 32 activations in that order. */
+static inline void lanes_pair_activations(const float *x, lanes_vector pair[2])
+{
+    const __m512i even =
+        _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    const __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
+    __m512 low = _mm512_loadu_ps(x), high = _mm512_loadu_ps(x + 16);
+
+    pair[0] = _mm512_permutex2var_ps(low, even, high);
+    pair[1] = _mm512_permutex2var_ps(low, odd, high);
+}
+
+/* lanes_tree where acc[2 * h + p] has lanes 32 * h + p + {0, 2, 4, ...}: + 1 comes between p. */
+static inline float lanes_pair_tree(const lanes_vector acc[4])
+{
+    return _mm_cvtss_f32(_mm_add_ss(lanes_tree_16(_mm512_add_ps(acc[0], acc[2])),
+                                    lanes_tree_16(_mm512_add_ps(acc[1], acc[3]))));
 }
 
 #endif

@@ -9,6 +9,7 @@
 
 typedef float lanes_vector;
 #define LANES_WIDTH 1
+#define LANES_ROWS 2
 
 static inline lanes_vector lanes_zero(void)
 {
@@ -76,6 +77,22 @@ static inline float lanes_tree(const lanes_vector acc[64])
         for (int i = 0; i < half; i++)
             sums[i] += sums[i + half];
     return sums[0];
+}
+
+/* With one lane in a vector, even and odd elements are in order. */
+static inline void lanes_pair_bf16(const uint8_t *weights, lanes_vector w[2])
+{
+    w[0] = lanes_load_bf16(weights);
+    w[1] = lanes_load_bf16(weights + 2);
+}
+static inline void lanes_pair_activations(const float *x, lanes_vector pair[2])
+{
+    pair[0] = x[0];
+    pair[1] = x[1];
+}
+static inline float lanes_pair_tree(const lanes_vector acc[64])
+{
+    return lanes_tree(acc);
 }
 
 #endif
