@@ -16,11 +16,27 @@
 #ifndef LWC_KERNELS_LEVELS_GEMM_H
 #define LWC_KERNELS_LEVELS_GEMM_H
 
+/*
+ * The next tile of a tensor is expected behind this one: while this one is
+ * multiplied, that one's stored bytes are fetched into the L2 cache, evenly.
+ */
+struct levels_ahead {
+    const uint8_t *at;
+    size_t step; /* a group, at most 128 */
+};
+
+static inline struct levels_ahead levels_ahead(const struct lwc_levels_view *view)
+{
+    const uint8_t *start = view->plane[0] - sizeof(struct lwc_levels_header);
+    const uint8_t *end = view->escapes + view->count[view->levels];
+
+    return (struct levels_ahead){end, (size_t)(end - start) / (view->count[0] / LWC_GROUP)};
+}
+
 /* All rows times `block` vectors. */
-static inline __attribute__((always_inline)) void levels_rows(struct fused *fused, uint32_t width,
-                                                              size_t cols, size_t rows,
-                                                              const float *x, float *y,
-                                                              size_t y_stride, size_t block)
+static inline __attribute__((always_inline)) void
+levels_rows(struct fused *fused, uint32_t width, struct levels_ahead ahead, size_t cols,
+            size_t rows, const float *x, float *y, size_t y_stride, size_t block)
 {
     struct fused at = *fused; /* in registers */
 
@@ -32,6 +48,11 @@ static inline __attribute__((always_inline)) void levels_rows(struct fused *fuse
             for (size_t v = 0; v < LANES_VECTORS; v++)
                 acc[t][v] = lanes_zero();
         for (size_t c = 0; c < cols; c += LANES, at_x += LANES) {
+            if (block == 1) {
+                __builtin_prefetch(ahead.at, 0, 2);
+                __builtin_prefetch(ahead.at + 64, 0, 2);
+                ahead.at += ahead.step;
+            }
             fused_group(&at, width, w);
             for (size_t v = 0; v < LANES_VECTORS; v++)
                 for (size_t t = 0; t < block; t++)
@@ -45,20 +66,20 @@ static inline __attribute__((always_inline)) void levels_rows(struct fused *fuse
 }
 
 static inline __attribute__((always_inline)) void
-levels_vectors(const struct fused *start, uint32_t width, size_t cols, size_t rows, const float *x,
-               size_t n, const struct products *out, struct fused *end)
+levels_vectors(const struct fused *start, uint32_t width, struct levels_ahead ahead, size_t cols,
+               size_t rows, const float *x, size_t n, const struct products *out, struct fused *end)
 {
     size_t t = 0;
 
     for (; t + LANES_BLOCK <= n; t += LANES_BLOCK) {
         *end = *start;
-        levels_rows(end, width, cols, rows, x + t * cols, out->y + t * out->y_stride, out->y_stride,
-                    LANES_BLOCK);
+        levels_rows(end, width, ahead, cols, rows, x + t * cols, out->y + t * out->y_stride,
+                    out->y_stride, LANES_BLOCK);
     }
     for (; t < n; t++) {
         *end = *start;
-        levels_rows(end, width, cols, rows, x + t * cols, out->y + t * out->y_stride, out->y_stride,
-                    1);
+        levels_rows(end, width, ahead, cols, rows, x + t * cols, out->y + t * out->y_stride,
+                    out->y_stride, 1);
     }
 }
 
@@ -72,25 +93,28 @@ static enum lwc_error gemm_levels(const struct lwc_levels_view *view, size_t col
                                   size_t rows, const float *x, size_t n, const struct products *out,
                                   uint8_t *scratch)
 {
+    struct levels_ahead ahead;
     struct fused start, end;
     enum lwc_error error = fused_open(view, scratch, &start);
 
     if (error)
         return error;
+    ahead = levels_ahead(view);
+    ahead.at += first_row * cols / LANES * ahead.step;
     fused_skip(&start, first_row * cols / LANES, view->width[0]);
     end = start;
     switch (view->width[0]) {
     case 1:
-        levels_vectors(&start, 1, cols, rows, x, n, out, &end);
+        levels_vectors(&start, 1, ahead, cols, rows, x, n, out, &end);
         break;
     case 2:
-        levels_vectors(&start, 2, cols, rows, x, n, out, &end);
+        levels_vectors(&start, 2, ahead, cols, rows, x, n, out, &end);
         break;
     case 3:
-        levels_vectors(&start, 3, cols, rows, x, n, out, &end);
+        levels_vectors(&start, 3, ahead, cols, rows, x, n, out, &end);
         break;
     default:
-        levels_vectors(&start, 4, cols, rows, x, n, out, &end);
+        levels_vectors(&start, 4, ahead, cols, rows, x, n, out, &end);
     }
     if ((first_row + rows) * cols < view->count[0])
         return LWC_OK;
