@@ -43,6 +43,10 @@ t = {x["name"]: x for x in i["tensors"]}
 assert t["matrix"]["codec"] == "LEVELS (2,2,2,2)" and t["matrix"]["shape"] == [768, 288]
 assert t["matrix"]["bits_per_weight"] <= t["matrix"]["bound_bits_per_weight"] + 0.16
 assert t["twin"]["codec"] == "COPY" and t["zeroes"]["codec"] == "CONST"
+assert [(c["name"], c["tiles"]) for c in t["mixed"]["codecs"]] == [
+    ("CONST", 1), ("LEVELS (2,2,2,2)", 1), ("SPARSE+LEVELS (2,2,2,2)", 1)], t["mixed"]
+assert abs(t["int8"]["bound_bits_per_weight"] - __import__("math").log2(7)) < 1e-5, t["int8"]
+assert 7.9 < t["fp8"]["bound_bits_per_weight"] <= 8 and t["flags"]["bound_bits_per_weight"] is None
 assert t["bf16_in_fp32"]["bits_per_weight"] < 13
 assert t["scalar"]["shape"] == [] and t["empty"]["bits_per_weight"] is None
 assert i["weights"] == sum(__import__("math").prod(x["shape"]) for x in i["tensors"])

@@ -37,6 +37,7 @@ def main(directory):
          struct.pack("<30000e", *(seed.gauss(0, 1) for _ in range(30000)))),
         ("bf16_in_fp32", "F32", [300, 100],
          b"".join(b"\0\0" + bf16(1) for _ in range(30000))),
+        ("mixed", "BF16", [1536, 128], matrix[:196608] + bytes(196608)),
         ("zeroes", "BF16", [1000, 1000], bytes(2000000)),
         ("long_rows", "BF16", [2, 200001], bf16(400002)),
         ("experts", "BF16", [4, 64, 96], bf16(4 * 64 * 96)),

@@ -2,7 +2,7 @@
 #include "bench_data.h"
 #include "plan.h"
 #include "container/reader.h"
-#include "encode/encode.h"
+#include "encode/bound.h"
 #include "readers/safetensors.h"
 
 #include <errno.h>

@@ -23,16 +23,26 @@ static json_t *bits_or_null(double bits)
     return bits < 0 ? json_null() : json_real(bits);
 }
 
+/* What an empty tensor has for a codec. */
+static const char *main_codec(const struct survey_tensor *tensor)
+{
+    return tensor->codec_count ? tensor->codecs[0].name : "-";
+}
+
 static json_t *tensor_json(const struct survey_tensor *tensor, bool bounds)
 {
-    json_t *shape = json_array();
+    json_t *shape = json_array(), *codecs = json_array();
     json_t *object;
+
+    for (size_t i = 0; i < tensor->codec_count; i++)
+        json_array_append_new(codecs, json_pack("{s:s, s:I}", "name", tensor->codecs[i].name,
+                                                "tiles", (json_int_t)tensor->codecs[i].tiles));
 
     for (uint16_t i = 0; i < tensor->ndim; i++)
         json_array_append_new(shape, json_integer((json_int_t)tensor->shape[i]));
-    object = json_pack("{s:s, s:s, s:o, s:s, s:o}", "name", tensor->name, "dtype", tensor->dtype,
-                       "shape", shape, "codec", tensor->codec, "bits_per_weight",
-                       bits_or_null(survey_bits(tensor)));
+    object = json_pack("{s:s, s:s, s:o, s:s, s:o, s:o}", "name", tensor->name, "dtype",
+                       tensor->dtype, "shape", shape, "codec", main_codec(tensor), "codecs", codecs,
+                       "bits_per_weight", bits_or_null(survey_bits(tensor)));
     if (object && bounds)
         json_object_set_new(object, "bound_bits_per_weight", bits_or_null(survey_bound(tensor)));
     return object;
@@ -96,6 +106,22 @@ static void print_bits(double bits)
         printf("  %7.3f", bits);
 }
 
+/* One codec by its name; several with the share of the tiles that each has. */
+static void print_codecs(const struct survey_tensor *tensor)
+{
+    uint64_t tiles = 0;
+
+    for (size_t i = 0; i < tensor->codec_count; i++)
+        tiles += tensor->codecs[i].tiles;
+    if (tensor->codec_count < 2)
+        printf("  %s", main_codec(tensor));
+    else
+        for (size_t i = 0; i < tensor->codec_count; i++)
+            printf("%s%s %.3g%%", i ? ", " : "  ", tensor->codecs[i].name,
+                   100.0 * (double)tensor->codecs[i].tiles / (double)tiles);
+    putchar('\n');
+}
+
 static void print_tensors(const struct survey *survey, bool bounds)
 {
     int width = name_width(survey);
@@ -115,7 +141,7 @@ static void print_tensors(const struct survey *survey, bool bounds)
         print_bits(survey_bits(tensor));
         if (bounds)
             print_bits(survey_bound(tensor));
-        printf("  %s\n", tensor->codec);
+        print_codecs(tensor);
     }
     putchar('\n');
 }
@@ -130,8 +156,9 @@ static void print_summary(const struct survey *survey, bool bounds)
     if (survey->bits_per_weight >= 0)
         printf("weights    %.3f bits each\n", survey->bits_per_weight);
     if (bounds && survey->bound_bits_per_weight >= 0)
-        printf("bound      %.3f bits for each of %" PRIu64 " float weights; they take %.3f\n",
-               survey->bound_bits_per_weight, survey->float_weights, survey->float_bits_per_weight);
+        printf(
+            "bound      %.3f bits for each of %" PRIu64 " weights that have one; they take %.3f\n",
+            survey->bound_bits_per_weight, survey->bound_weights, survey->bound_stored_per_weight);
     printf("uuid       %s, generation %" PRIu64 "\n", survey->uuid, survey->generation);
 }
 
@@ -200,7 +227,8 @@ const struct command command_info = {
     .summary = "show what a container holds and how small it is",
     .help = "OUT.lwc     the container\n"
             "--tensors   a line for each tensor\n"
-            "--bounds    also the order-0 bound of each float tensor; decodes everything\n"
+            "--bounds    also the order-0 bound of each tensor of floats (entropy of their\n"
+            "            exponents, the rest as it is) or 8-bit integers; decodes those\n"
             "--json      for scripts\n"
             "-j N        threads for --bounds (default: all CPUs of this process)\n",
     .run = run,

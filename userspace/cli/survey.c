@@ -3,14 +3,14 @@
 #include "cli.h"
 #include "contents.h"
 #include "parallel.h"
-#include "encode/encode.h"
+#include "encode/bound.h"
 #include "readers/safetensors.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Kinds of tiles that a tensor's codec is chosen from: chain and param in one number. */
+/* Kinds of tiles that are told apart: chain and param in one number. */
 #define KINDS (LWC_CODECS * LWC_CODECS * 16)
 
 struct surveyor {
@@ -39,14 +39,40 @@ static void describe(unsigned int kind, char text[32])
         snprintf(text, 32, "%s%s%s", names[outer], inner ? "+" : "", names[inner]);
 }
 
+static int by_tiles(const void *left, const void *right)
+{
+    const struct survey_codec *a = left, *b = right;
+
+    if (a->tiles != b->tiles)
+        return a->tiles < b->tiles ? 1 : -1;
+    return strcmp(a->name, b->name);
+}
+
+/* The kinds that occur, as codecs of the tensor. */
+static int list_codecs(const uint32_t counts[KINDS], struct survey_tensor *tensor,
+                       struct failure *failure)
+{
+    size_t count = 0;
+
+    for (unsigned int kind = 0; kind < KINDS; kind++)
+        count += counts[kind] > 0;
+    tensor->codecs = calloc(count + 1, sizeof(*tensor->codecs));
+    if (!tensor->codecs)
+        return fail(failure, "out of memory for the list of codecs");
+    for (unsigned int kind = 0; kind < KINDS; kind++)
+        if (counts[kind]) {
+            describe(kind, tensor->codecs[tensor->codec_count].name);
+            tensor->codecs[tensor->codec_count++].tiles = counts[kind];
+        }
+    qsort(tensor->codecs, tensor->codec_count, sizeof(*tensor->codecs), by_tiles);
+    return 0;
+}
+
 static int count_tiles(struct surveyor *surveyor, const struct lwc_object *object,
                        struct survey_tensor *tensor, struct failure *failure)
 {
     uint32_t counts[KINDS] = {0};
-    unsigned int most = 0;
 
-    if (!object->tile_count)
-        snprintf(tensor->codec, sizeof(tensor->codec), "-");
     for (uint64_t i = 0; i < object->tile_count;) {
         struct lwc_tile tiles[CONTAINER_TILE_RUN];
         int run = container_tile_run(surveyor->container, object, i, tiles, failure);
@@ -55,18 +81,13 @@ static int count_tiles(struct surveyor *surveyor, const struct lwc_object *objec
             return -1;
         i += (uint64_t)run;
         for (const struct lwc_tile *tile = tiles; tile < tiles + run; tile++) {
-            unsigned int kind = kind_of(tile);
-
             tensor->stored += sizeof(*tile);
             if (tile->chain[0] != LWC_CODEC_COPY)
                 tensor->stored += tile->stored;
-            if (++counts[kind] > counts[most])
-                most = kind;
+            counts[kind_of(tile)]++;
         }
     }
-    if (object->tile_count)
-        describe(most, tensor->codec);
-    return 0;
+    return list_codecs(counts, tensor, failure);
 }
 
 static int survey_object(struct surveyor *surveyor, uint64_t index, struct failure *failure)
@@ -123,8 +144,7 @@ static int bound_task(struct parallel *parallel, void *context, unsigned int wor
     (void)parallel;
     if (container_object(surveyor->container, surveyor->objects[index], &object, failure) < 0)
         return -1;
-    if (object.dtype != LWC_DTYPE_BF16 && object.dtype != LWC_DTYPE_F16 &&
-        object.dtype != LWC_DTYPE_F32)
+    if (tile_bound_bits(object.dtype, NULL, 0) < 0)
         return 0;
     sum.dtype = object.dtype;
     if (contents_object(surveyor->container, &surveyor->readers[worker], &object, add_bound, &sum,
@@ -149,7 +169,7 @@ static int find_bounds(struct surveyor *surveyor, unsigned int threads, struct f
 
 static void sum_up(struct survey *survey)
 {
-    uint64_t stored = 0, float_stored = 0;
+    uint64_t stored = 0, bound_stored = 0;
     double bound = 0;
 
     for (size_t i = 0; i < survey->count; i++) {
@@ -158,16 +178,17 @@ static void sum_up(struct survey *survey)
         stored += tensor->stored;
         if (tensor->bound_bits < 0)
             continue;
-        float_stored += tensor->stored;
+        bound_stored += tensor->stored;
         bound += tensor->bound_bits;
-        survey->float_weights += tensor->weights;
+        survey->bound_weights += tensor->weights;
     }
-    survey->bits_per_weight = survey->bound_bits_per_weight = survey->float_bits_per_weight = -1;
+    survey->bits_per_weight = survey->bound_bits_per_weight = survey->bound_stored_per_weight = -1;
     if (survey->weights)
         survey->bits_per_weight = 8.0 * (double)stored / (double)survey->weights;
-    if (survey->float_weights) {
-        survey->bound_bits_per_weight = bound / (double)survey->float_weights;
-        survey->float_bits_per_weight = 8.0 * (double)float_stored / (double)survey->float_weights;
+    if (survey->bound_weights) {
+        survey->bound_bits_per_weight = bound / (double)survey->bound_weights;
+        survey->bound_stored_per_weight =
+            8.0 * (double)bound_stored / (double)survey->bound_weights;
     }
 }
 
@@ -227,8 +248,10 @@ int survey_container(const char *path, bool bounds, unsigned int threads, struct
 
 void survey_free(struct survey *survey)
 {
-    for (size_t i = 0; i < survey->count; i++)
+    for (size_t i = 0; i < survey->count; i++) {
         free(survey->tensors[i].name);
+        free(survey->tensors[i].codecs);
+    }
     free(survey->tensors);
     survey->tensors = NULL;
     survey->count = 0;

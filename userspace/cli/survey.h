@@ -10,6 +10,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* name: as info prints it, "LEVELS (2,2,2,2)". */
+struct survey_codec {
+    char name[32];
+    uint64_t tiles;
+};
+
 struct survey_tensor {
     char *name;
     const char *dtype;
@@ -17,8 +23,9 @@ struct survey_tensor {
     uint64_t shape[LWC_MAX_DIMS];
     uint64_t weights;
     uint64_t stored;   /* bytes of its tiles and their entries */
-    double bound_bits; /* of all its weights together; negative: not asked for or no float */
-    char codec[32];    /* of most of its tiles */
+    double bound_bits; /* of all its weights together; negative: not asked for or there is none */
+    struct survey_codec *codecs; /* of its tiles, the most frequent first */
+    size_t codec_count;
 };
 
 struct survey {
@@ -29,15 +36,15 @@ struct survey {
     uint64_t weights;
     uint64_t generation;
     char uuid[37];
-    double bits_per_weight;       /* negative without weights */
-    uint64_t float_weights;       /* with a bound */
-    double float_bits_per_weight; /* stored */
-    double bound_bits_per_weight; /* negative: not asked for or no floats */
+    double bits_per_weight;         /* negative without weights */
+    uint64_t bound_weights;         /* of tensors with a bound */
+    double bound_stored_per_weight; /* bits that those take */
+    double bound_bits_per_weight;   /* negative: not asked for or there is none */
     struct survey_tensor *tensors;
     size_t count;
 };
 
-/* bounds: decode all float tensors, with so many threads. 0, or -1 with a message. */
+/* bounds: decode all tensors that have one, with so many threads. 0, or -1 with a message. */
 int survey_container(const char *path, bool bounds, unsigned int threads, struct survey *out,
                      struct failure *failure);
 void survey_free(struct survey *survey);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Tries the codecs that can hold a tile and keeps the smallest result. */
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zstd.h>
@@ -327,47 +326,4 @@ int encode_tile(struct encoder *encoder, uint16_t dtype, uint32_t row, const uin
     error = encode_candidates(encoder, dtype, row, src, len, out);
     out->entry.stored = (uint32_t)out->size;
     return error;
-}
-
-/* Exponent bits of an element and where they start. */
-static int float_layout(uint16_t dtype, unsigned int *shift, uint32_t *mask)
-{
-    switch (dtype) {
-    case LWC_DTYPE_BF16:
-        *shift = 7;
-        *mask = 255;
-        return 1;
-    case LWC_DTYPE_F16:
-        *shift = 10;
-        *mask = 31;
-        return 1;
-    case LWC_DTYPE_F32:
-        *shift = 23;
-        *mask = 255;
-        return 1;
-    default:
-        return 0;
-    }
-}
-
-double tile_bound_bits(uint16_t dtype, const uint8_t *src, size_t len)
-{
-    unsigned int element = lwc_dtype_size(dtype), shift, i;
-    uint32_t mask, count[256] = {0}, value;
-    size_t n, k;
-    double bits;
-
-    if (!float_layout(dtype, &shift, &mask))
-        return -1;
-    n = len / element;
-    for (k = 0; k < n; k++) {
-        value = 0;
-        memcpy(&value, src + k * element, element);
-        count[value >> shift & mask]++;
-    }
-    bits = (double)n * (element * 8 - __builtin_popcount(mask));
-    for (i = 0; i < 256; i++)
-        if (count[i])
-            bits += count[i] * log2((double)n / count[i]);
-    return bits;
 }

@@ -48,10 +48,4 @@ void encoder_free(struct encoder *encoder);
 int encode_tile(struct encoder *encoder, uint16_t dtype, uint32_t row, const uint8_t *src,
                 size_t len, struct encoded_tile *out);
 
-/*
- * Order-0 bound of the tile in bits: entropy of its exponents plus all other
- * bits as they are; negative when dtype is not a float. bf16, f16, f32.
- */
-double tile_bound_bits(uint16_t dtype, const uint8_t *src, size_t len);
-
 #endif
