@@ -13,7 +13,7 @@ LIBS_cli := -ljansson -lpcre2-8
 
 # liblwcmem: codec, container, kernels, lib. The tool adds the rest.
 LIB_SRC := $(wildcard kmod/codec/*.c userspace/container/*.c userspace/kernels/*.c userspace/lib/*.c)
-CLI_SRC := $(wildcard userspace/readers/*.c userspace/encode/*.c userspace/engine/*.c userspace/cli/*.c)
+CLI_SRC := $(wildcard userspace/readers/*.c userspace/encode/*.c userspace/engine/*.c userspace/cli/*.c userspace/cli/bench/*.c)
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)
 CLI_OBJ := $(CLI_SRC:%.c=$(B)/%.o)
 

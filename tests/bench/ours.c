@@ -3,7 +3,7 @@
  * For peers.py: races of lwcmem's decoders and kernels with what Python calls,
  * on one set of tiles, in one process. A library, loaded with ctypes.
  */
-#include "cli/bench_set.h"
+#include "cli/bench/set.h"
 
 #include <stdlib.h>
 #include <string.h>

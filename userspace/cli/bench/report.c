@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "bench_report.h"
-#include "bench_pages.h"
+#include "report.h"
+#include "pages.h"
 
 #include <math.h>
 #include <stdarg.h>

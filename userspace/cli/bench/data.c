@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "bench_data.h"
-#include "plan.h"
+#include "data.h"
+#include "cli/plan.h"
 #include "container/reader.h"
 #include "encode/bound.h"
 #include "readers/safetensors.h"

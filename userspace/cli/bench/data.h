@@ -3,7 +3,7 @@
 #ifndef LWC_BENCH_DATA_H
 #define LWC_BENCH_DATA_H
 
-#include "bench_pages.h"
+#include "pages.h"
 #include "container/failure.h"
 
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "bench_zstd.h"
+#include "zstd_peer.h"
 
 #include <emmintrin.h>
 #include <stdlib.h>

@@ -7,7 +7,7 @@
 #ifndef LWC_BENCH_MULTIPLY_H
 #define LWC_BENCH_MULTIPLY_H
 
-#include "bench_set.h"
+#include "set.h"
 
 struct multiply_shape {
     uint64_t rows; /* 0: as many as no cache holds; else rounded up to whole tiles */

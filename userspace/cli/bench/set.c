@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "bench_set.h"
-#include "cli.h"
+#include "set.h"
+#include "cli/cli.h"
 #include "engine/pool.h"
 
 #include <inttypes.h>

@@ -6,9 +6,9 @@
 #ifndef LWC_BENCH_SET_H
 #define LWC_BENCH_SET_H
 
-#include "bench_pages.h"
-#include "bench_team.h"
-#include "bench_tiles.h"
+#include "pages.h"
+#include "team.h"
+#include "tiles.h"
 
 struct bench_set {
     struct bench_pages pages;

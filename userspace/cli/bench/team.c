@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "bench_team.h"
-#include "cli.h"
+#include "team.h"
+#include "cli/cli.h"
 #include "kernels/kernels.h"
 
 #include <pthread.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* lwcmem bench advise: which --favor suits this machine. */
 #include "bench.h"
-#include "bench_multiply.h"
-#include "bench_report.h"
+#include "multiply.h"
+#include "report.h"
 
 #include <stdio.h>
 #include <string.h>

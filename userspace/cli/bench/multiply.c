@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "bench_multiply.h"
-#include "bench_report.h"
-#include "plan.h"
+#include "multiply.h"
+#include "report.h"
+#include "cli/plan.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* lwcmem bench gemv: a matrix times a vector, plain and compressed. */
 #include "bench.h"
-#include "bench_multiply.h"
-#include "bench_report.h"
+#include "multiply.h"
+#include "report.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -9,7 +9,7 @@
 #ifndef LWC_BENCH_TEAM_H
 #define LWC_BENCH_TEAM_H
 
-#include "bench_tiles.h"
+#include "tiles.h"
 #include "container/failure.h"
 
 #include <stdbool.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* lwcmem bench: how fast this machine decodes and multiplies. */
 #include "bench.h"
-#include "bench_pages.h"
-#include "bench_report.h"
+#include "pages.h"
+#include "report.h"
 
 #include <getopt.h>
 #include <inttypes.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "bench_tiles.h"
-#include "bench_zstd.h"
-#include "favor.h"
+#include "tiles.h"
+#include "zstd_peer.h"
+#include "cli/favor.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* lwcmem bench codec: tiles to a buffer, and back. */
 #include "bench.h"
-#include "bench_report.h"
-#include "bench_set.h"
-#include "favor.h"
+#include "report.h"
+#include "set.h"
+#include "cli/favor.h"
 
 #include <stdio.h>
 #include <stdlib.h>

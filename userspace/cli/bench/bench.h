@@ -3,7 +3,7 @@
 #ifndef LWC_BENCH_H
 #define LWC_BENCH_H
 
-#include "cli.h"
+#include "cli/cli.h"
 
 #include <stddef.h>
 

@@ -6,7 +6,7 @@
 #ifndef LWC_BENCH_TILES_H
 #define LWC_BENCH_TILES_H
 
-#include "bench_data.h"
+#include "data.h"
 #include "container/decoder.h"
 #include "encode/encode.h"
 #include "kernels/kernels.h"
@@ -19,7 +19,7 @@ struct bench_code {
     struct encode_policy policy;
 };
 
-/* The structures of LEVELS, each by itself, and what to compare them with (bench_zstd.h). */
+/* The structures of LEVELS, each by itself, and what to compare them with (zstd_peer.h). */
 extern const struct bench_code bench_structures[];
 extern const size_t bench_structure_count;
 extern const struct bench_code bench_zstd;
@@ -53,7 +53,7 @@ struct bench_coded {
     double bits; /* a weight, with the tile entries */
 };
 
-/* As pack does under the policy; &bench_zstd.policy: as bench_zstd.h does. */
+/* As pack does under the policy; &bench_zstd.policy: as zstd_peer.h does. */
 int bench_encode(const struct encode_policy *policy, const struct bench_data *data,
                  struct bench_coded *out, struct failure *failure);
 void bench_coded_free(struct bench_coded *coded); /* zeroed: allowed */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "bench_pages.h"
+#include "pages.h"
 
 #include <errno.h>
 #include <inttypes.h>
