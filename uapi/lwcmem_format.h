@@ -237,9 +237,12 @@ struct lwc_dep {
  * f8 e4m3, e5m2	4, 5			sign, kept mantissa bits
  * i8			upper 4 bits		lower 4 bits (kept is 4)
  * byte			8 bits			nothing (kept is 0)
+ * nibble		4 bits			nothing (kept is 0)
+ *
+ * Nibbles are halves of a byte, the lower one first, each a weight.
  *
  * kept: mantissa bits from the top that are stored; those below are zero in
- * every weight of the tile. With R bits in the rest (kept + 1, 4 for i8, 0 for byte),
+ * every weight of the tile. With R bits in the rest (kept + 1, 4 for i8, else 0),
  * R / 8 byte planes hold its upper bits, one byte for each weight, and a
  * stream of codes of R % 8 bits the others.
  *
@@ -272,12 +275,13 @@ enum lwc_field {
 	LWC_FIELD_E5M2 = 5,
 	LWC_FIELD_I8 = 6,
 	LWC_FIELD_BYTE = 7,
+	LWC_FIELD_NIBBLE = 8,
 	LWC_FIELDS,
 };
 
 #define LWC_LEVELS_MAX		6
 #define LWC_LEVELS_SYMBOLS	16
-#define LWC_LEVELS_WEIGHTS	(128u * 1024)	/* at most, in a tile */
+#define LWC_LEVELS_WEIGHTS	(256u * 1024)	/* at most, in a tile */
 
 struct lwc_levels_header {
 	__le32 weights;

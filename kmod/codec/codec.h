@@ -77,7 +77,10 @@ const char *lwc_structure_name(u8 structure);
 enum lwc_error lwc_levels_open(struct lwc_levels_view *view, u8 structure, u8 field,
 			       const u8 *src, size_t src_len, u32 weights);
 
-/* Bits of symbol and mantissa, bytes of an element; i8 has four bits of "mantissa". */
+/*
+ * Bits of symbol and mantissa, bytes of an element; i8 has four bits of "mantissa",
+ * nibbles share a byte.
+ */
 struct lwc_field_layout {
 	u8 symbol;
 	u8 mantissa;
@@ -89,10 +92,18 @@ extern const struct lwc_field_layout lwc_field_layouts[LWC_FIELDS];
 /* Bytes of an element of an enum lwc_field, 0 for an unknown one. */
 u32 lwc_field_size(u8 field);
 
+/* Weights in len bytes of a known field, a multiple of its element. */
+static inline u32 lwc_field_weights(u8 field, size_t len)
+{
+	return (u32)(field == LWC_FIELD_NIBBLE ? 2 * len : len / lwc_field_size(field));
+}
+
 /* Bits of the rest of a weight of the field of which so many mantissa bits are kept. */
 static inline u32 lwc_field_rest(u8 field, u32 kept)
 {
-	return field == LWC_FIELD_I8 ? 4 : field == LWC_FIELD_BYTE ? 0 : kept + 1;
+	if (field == LWC_FIELD_BYTE || field == LWC_FIELD_NIBBLE)
+		return 0;
+	return field == LWC_FIELD_I8 ? 4 : kept + 1;
 }
 
 /* Bytes of a stream of count codes of width bits. */
@@ -161,7 +172,8 @@ u32 lwc_grid_product(u32 scale, u32 magnitude, u8 field);
 /* As GRID with LWC_GRID_AFFINE: integer times scale plus offset, with the sign. */
 u32 lwc_grid_sum(u32 scale, u32 offset, u32 integer, u8 field);
 
-#define LWC_SCRATCH_TILE	(LWC_TILE_MAX + 256 + LWC_LEVELS_WEIGHTS / LWC_GRID_GROUP_MIN * 4)
+#define LWC_SCRATCH_LEVELS	(2 * (LWC_LEVELS_WEIGHTS + 128))
+#define LWC_SCRATCH_TILE	(LWC_SCRATCH_LEVELS + LWC_LEVELS_WEIGHTS / LWC_GRID_GROUP_MIN * 4)
 
 /* Scratch of a decode: the caller's, 64-byte aligned, one user at a time. */
 struct lwc_scratch {

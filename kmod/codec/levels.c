@@ -10,6 +10,7 @@ const struct lwc_field_layout lwc_field_layouts[LWC_FIELDS] = {
 	[LWC_FIELD_E5M2] = { 5, 2, 1 },
 	[LWC_FIELD_I8] = { 4, 4, 1 },
 	[LWC_FIELD_BYTE] = { 8, 0, 1 },
+	[LWC_FIELD_NIBBLE] = { 4, 0, 1 },
 };
 
 const struct lwc_levels_shape *lwc_levels_shape(u8 structure)
@@ -235,7 +236,7 @@ static void rest_parts(const struct lwc_impl *impl, const struct lwc_levels_view
 enum lwc_error lwc_levels_decode(const struct lwc_impl *impl, const struct lwc_levels_view *view,
 				 u8 *dst, u8 *scratch)
 {
-	u32 weights = view->count[0], element = lwc_field_size(view->field), first, count;
+	u32 weights = view->count[0], first, count;
 	u8 *symbols = scratch, *stream = scratch + LEVELS_BLOCK + LEVELS_PAD;
 	struct levels_parts parts;
 	enum lwc_error error;
@@ -249,7 +250,9 @@ enum lwc_error lwc_levels_decode(const struct lwc_impl *impl, const struct lwc_l
 		count = weights - first < LEVELS_BLOCK ? weights - first : LEVELS_BLOCK;
 		passed += run_level(impl, view, 0, first, count, next + passed, symbols);
 		rest_parts(impl, view, first, count, stream, &parts);
-		impl->join(view->field, symbols, &parts, count, dst + (size_t)first * element);
+		impl->join(view->field, symbols, &parts, count, dst);
+		dst += view->field == LWC_FIELD_NIBBLE ? count / 2 :
+							 (size_t)count * lwc_field_size(view->field);
 	}
 	return passed == view->count[1] ? LWC_OK : LWC_ERR_STREAM;
 }

@@ -16,7 +16,7 @@
 
 /* Implementations store whole groups of symbols and load one beyond the last. */
 #define LEVELS_PAD		128
-#define LEVELS_BUFFER		(LWC_LEVELS_WEIGHTS + LEVELS_PAD)
+#define LEVELS_BUFFER		(LWC_SCRATCH_LEVELS / 2)
 
 /* The rest of a weight in parts, from the top: byte planes and one stream, unpacked. */
 struct levels_parts {

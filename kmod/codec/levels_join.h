@@ -99,6 +99,10 @@ static __always_inline void levels_join(u8 field, const u8 *symbols, const struc
 	case LWC_FIELD_BYTE:
 		memcpy(dst, symbols, count);
 		break;
+	case LWC_FIELD_NIBBLE:
+		for (i = 0; i < count / 2; i++)
+			dst[i] = (u8)(symbols[2 * i] | symbols[2 * i + 1] << 4);
+		break;
 	case LWC_FIELD_BF16:
 		if (levels_turned(field, kept))
 			levels_join_turned_16(symbols, parts->part[0], count, dst);

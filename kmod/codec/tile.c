@@ -51,7 +51,7 @@ static enum lwc_error decode_levels(const struct lwc_impl *impl, const struct lw
 	if (dst_len % element)
 		return LWC_ERR_GEOMETRY;
 	error = lwc_levels_open(&view, entry->param, entry->field, src, src_len,
-				(u32)(dst_len / element));
+				lwc_field_weights(entry->field, dst_len));
 	return error ? error : lwc_levels_decode(impl, &view, dst, scratch->tile);
 }
 
@@ -109,7 +109,7 @@ static enum lwc_error decode_grid(const struct lwc_impl *impl, const struct lwc_
 				  const u8 *src, size_t src_len, u8 *dst, size_t dst_len,
 				  struct lwc_scratch *scratch)
 {
-	u32 *scales = (u32 *)(scratch->tile + LWC_TILE_MAX + 256);
+	u32 *scales = (u32 *)(scratch->tile + LWC_SCRATCH_LEVELS);
 	struct lwc_levels_view levels;
 	struct grid_view view;
 	enum lwc_error error;

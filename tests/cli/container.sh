@@ -46,6 +46,9 @@ assert t["twin"]["codec"] == "COPY" and t["zeroes"]["codec"] == "CONST"
 assert [(c["name"], c["tiles"]) for c in t["mixed"]["codecs"]] == [
     ("CONST", 1), ("LEVELS (2,2,2,2)", 1), ("SPARSE+LEVELS (2,2,2,2)", 1)], t["mixed"]
 assert abs(t["int8"]["bound_bits_per_weight"] - __import__("math").log2(7)) < 1e-5, t["int8"]
+packed = t["packed_int4"]
+assert packed["codec"] == "LEVELS (3,2,2,2)" and packed["bits_per_weight"] < 28, packed
+assert packed["bound_bits_per_weight"] <= packed["bits_per_weight"] < 1.03 * packed["bound_bits_per_weight"], packed
 assert 7.9 < t["fp8"]["bound_bits_per_weight"] <= 8 and t["flags"]["bound_bits_per_weight"] is None
 assert t["bf16_in_fp32"]["bits_per_weight"] < 13
 assert t["scalar"]["shape"] == [] and t["empty"]["bits_per_weight"] is None

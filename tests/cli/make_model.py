@@ -43,6 +43,8 @@ def main(directory):
         ("experts", "BF16", [4, 64, 96], bf16(4 * 64 * 96)),
         ("double", "F64", [100], struct.pack("<100d", *(seed.random() for _ in range(100)))),
         ("int8", "I8", [7], b"1234567"),
+        ("packed_int4", "I32", [512, 48], bytes(
+            sum(max(-7, min(7, round(seed.gauss(0, 2.4)))) + 8 << shift for shift in (0, 4)) for _ in range(512 * 192))),
         ("flags", "BOOL", [3, 3], b"\1\0\1" * 3),
         ("fp8", "F8_E4M3", [64, 64], seed.randbytes(4096)),
     ])

@@ -228,7 +228,7 @@ const struct command command_info = {
     .help = "OUT.lwc     the container\n"
             "--tensors   a line for each tensor\n"
             "--bounds    also the order-0 bound of each tensor of floats (entropy of their\n"
-            "            exponents, the rest as it is) or 8-bit integers; decodes those\n"
+            "            exponents, the rest as it is) or integers (of their bytes); decodes those\n"
             "--json      for scripts\n"
             "-j N        threads for --bounds (default: all CPUs of this process)\n",
     .run = run,

@@ -1,45 +1,35 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "encode/bound.h"
 #include <math.h>
-#include <string.h>
+#include "encode/elements.h"
 #include "encode/levels_encode.h"
 #include "kmod/codec/codec.h"
 
-/* What is counted of an element: bits [shift, shift + bits). */
-static int counted(uint16_t dtype, unsigned int *shift, unsigned int *bits)
+/* n times the order-0 entropy of bits [shift, shift + width), width at most 8, of n elements. */
+static double entropy_bits(const uint8_t *src, size_t n, uint32_t element, unsigned int shift,
+                           unsigned int width)
 {
-    uint8_t field = levels_field_of(dtype);
+    uint32_t count[256] = {0};
+    double bits = 0;
 
-    if (dtype == LWC_DTYPE_I8 || dtype == LWC_DTYPE_U8) {
-        *shift = 0;
-        *bits = 8;
-        return 1;
-    }
-    if (!field)
-        return 0;
-    *shift = lwc_field_layouts[field].mantissa;
-    *bits = lwc_field_layouts[field].symbol;
-    return 1;
+    for (size_t i = 0; i < n; i++)
+        count[element_load(src, element, i) >> shift & ((1u << width) - 1)]++;
+    for (unsigned int symbol = 0; symbol < 256; symbol++)
+        if (count[symbol])
+            bits += count[symbol] * log2((double)n / count[symbol]);
+    return bits;
 }
 
 double tile_bound_bits(uint16_t dtype, const uint8_t *src, size_t len)
 {
-    unsigned int element = lwc_dtype_size(dtype), shift, width;
-    uint32_t count[256] = {0}, value;
-    size_t n, k;
-    double bits;
+    const struct lwc_field_layout *field = &lwc_field_layouts[levels_field_of(dtype)];
+    size_t n;
 
-    if (!counted(dtype, &shift, &width))
+    if (dtype_is_integer(dtype))
+        return entropy_bits(src, len, 1, 0, 8);
+    if (!field->element)
         return -1;
-    n = len / element;
-    for (k = 0; k < n; k++) {
-        value = 0;
-        memcpy(&value, src + k * element, element);
-        count[value >> shift & ((1u << width) - 1)]++;
-    }
-    bits = (double)n * (element * 8 - width);
-    for (k = 0; k < 256; k++)
-        if (count[k])
-            bits += count[k] * log2((double)n / count[k]);
-    return bits;
+    n = len / field->element;
+    return entropy_bits(src, n, field->element, field->mantissa, field->symbol) +
+           (double)n * (field->element * 8 - field->symbol);
 }

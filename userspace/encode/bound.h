@@ -7,8 +7,8 @@
 
 /*
  * Order-0 bound of a tile of len bytes, in bits: of floats (bf16, fp16, fp32,
- * fp8) the entropy of their exponents and all other bits as they are; of 8-bit
- * integers the entropy of their values. Negative for any other dtype. What finds
+ * fp8) the entropy of their exponents and all other bits as they are; of integers
+ * that of their bytes, which hold packed ones. Negative for any other dtype. What finds
  * more than that (zeroes, grids, repetition) may come below. Thread safe.
  */
 double tile_bound_bits(uint16_t dtype, const uint8_t *src, size_t len);

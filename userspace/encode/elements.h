@@ -3,9 +3,29 @@
 #ifndef LWC_ELEMENTS_H
 #define LWC_ELEMENTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include "uapi/lwcmem_format.h"
+
+/* Integers, which packed integers of fewer bits may be stored in. */
+static inline bool dtype_is_integer(uint16_t dtype)
+{
+    switch (dtype) {
+    case LWC_DTYPE_I8:
+    case LWC_DTYPE_U8:
+    case LWC_DTYPE_I16:
+    case LWC_DTYPE_U16:
+    case LWC_DTYPE_I32:
+    case LWC_DTYPE_U32:
+    case LWC_DTYPE_I64:
+    case LWC_DTYPE_U64:
+        return true;
+    default:
+        return false;
+    }
+}
 
 /* Element i of 1, 2 or 4 bytes; a constant size makes it one load. */
 static inline __attribute__((always_inline)) uint32_t element_load(const uint8_t *src,

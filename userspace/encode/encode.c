@@ -135,10 +135,10 @@ static uint8_t pick_structure(uint32_t structures, const struct levels_survey *s
 }
 
 static int offer_levels(struct encoder *encoder, struct encoded_tile *out,
-                        struct levels_survey *survey)
+                        struct levels_survey *survey, uint32_t structures)
 {
     size_t size;
-    uint8_t structure = pick_structure(encoder->policy.structures, survey, out->size, &size);
+    uint8_t structure = pick_structure(structures, survey, out->size, &size);
 
     if (!structure)
         return 0;
@@ -286,13 +286,25 @@ static int offer_floats(struct encoder *encoder, struct encoded_tile *out, uint8
     estimate = entropy_size(&survey);
     *promising = encoder->policy.try_all || len <= SMALL_TILE ||
                  probe_repeats(survey.symbols, weights) >= REPEATS_ENOUGH;
-    error = offer_levels(encoder, out, &survey);
+    error = offer_levels(encoder, out, &survey, encoder->policy.structures);
     if (!error)
         error = offer_sparse(encoder, out, field, src, weights, element);
     if (!error && (field == LWC_FIELD_BF16 || field == LWC_FIELD_F16 || field == LWC_FIELD_F32))
         error = offer_grid(encoder, out, field, src, weights, row);
     *promising |= estimate * 100 < out->size * (100 - encoder->policy.slow_gain);
     return error;
+}
+
+/* Integers of four bits, packed into any larger ones: the structures of put_integers. */
+static int offer_nibbles(struct encoder *encoder, struct encoded_tile *out, uint16_t dtype,
+                         const uint8_t *src, size_t len)
+{
+    struct levels_survey survey;
+
+    if (!encoder->policy.structures || !dtype_is_integer(dtype) || 2 * len > LWC_LEVELS_WEIGHTS)
+        return 0;
+    levels_survey(&survey, LWC_FIELD_NIBBLE, src, (uint32_t)(2 * len), encoder->scratch);
+    return offer_levels(encoder, out, &survey, ~0u);
 }
 
 static int encode_candidates(struct encoder *encoder, uint16_t dtype, uint32_t row,
@@ -310,6 +322,8 @@ static int encode_candidates(struct encoder *encoder, uint16_t dtype, uint32_t r
     error = offer(out, (struct lwc_tile){.chain = {LWC_CODEC_RAW}}, src, len);
     if (!error && field && element == lwc_field_size(field) && len / element <= LWC_LEVELS_WEIGHTS)
         error = offer_floats(encoder, out, field, src, len, row, &promising);
+    if (!error)
+        error = offer_nibbles(encoder, out, dtype, src, len);
     if (error || !promising)
         return error;
     split_planes(encoder->planes, src, len, element);

@@ -12,6 +12,7 @@ uint8_t levels_field_of(uint16_t dtype)
         [LWC_DTYPE_BF16] = LWC_FIELD_BF16,    [LWC_DTYPE_F16] = LWC_FIELD_F16,
         [LWC_DTYPE_F32] = LWC_FIELD_F32,      [LWC_DTYPE_F8_E4M3] = LWC_FIELD_E4M3,
         [LWC_DTYPE_F8_E5M2] = LWC_FIELD_E5M2, [LWC_DTYPE_I8] = LWC_FIELD_I8,
+        [LWC_DTYPE_U8] = LWC_FIELD_I8,
     };
 
     return dtype < LWC_DTYPES ? fields[dtype] : 0;
@@ -73,13 +74,23 @@ INLINE void split_elements(struct lwc_field_layout g, uint32_t kept, uint32_t pl
     }
 }
 
+INLINE void split_nibbles(const uint8_t *src, uint32_t bytes, uint8_t *restrict symbols)
+{
+    for (uint32_t i = 0; i < bytes; i++) {
+        symbols[2 * i] = src[i] & 15;
+        symbols[2 * i + 1] = src[i] >> 4;
+    }
+}
+
 /* What occurs often with constant geometry. */
 VECTORISED static void split(const struct levels_survey *survey, const uint8_t *src)
 {
     static const struct lwc_field_layout bf16 = {8, 7, 2}, f16 = {5, 10, 2}, f32 = {8, 23, 4};
     uint8_t field = survey->field, kept = survey->kept;
 
-    if (field == LWC_FIELD_BF16 && kept == 7)
+    if (field == LWC_FIELD_NIBBLE)
+        split_nibbles(src, survey->weights / 2, survey->symbols);
+    else if (field == LWC_FIELD_BF16 && kept == 7)
         split_elements(bf16, 7, 1, 0, 1, src, survey);
     else if (field == LWC_FIELD_F16 && kept == 10)
         split_elements(f16, 10, 1, 3, 1, src, survey);
@@ -139,13 +150,15 @@ void levels_survey(struct levels_survey *survey, uint8_t field, const uint8_t *s
                    uint32_t weights, uint8_t *scratch)
 {
     const struct lwc_field_layout *g = &lwc_field_layouts[field];
-    uint32_t any = any_bits(src, g->element, weights) & ((1u << g->mantissa) - 1), rest;
+    uint32_t any = 0, rest;
 
     survey->weights = weights;
     survey->field = field;
     survey->kept = (uint8_t)g->mantissa;
-    if (field != LWC_FIELD_I8)
+    if (g->mantissa && field != LWC_FIELD_I8) {
+        any = any_bits(src, g->element, weights) & ((1u << g->mantissa) - 1);
         survey->kept -= (uint8_t)(any ? (uint32_t)__builtin_ctz(any) : g->mantissa);
+    }
     rest = lwc_field_rest(field, survey->kept);
     survey->planes = (uint8_t)(rest / 8);
     survey->last = rest % 8;

@@ -37,8 +37,9 @@ struct levels_survey {
 size_t levels_scratch(uint32_t weights);
 
 /*
- * src: 1 .. LWC_LEVELS_WEIGHTS elements of the field (little endian, any
- * alignment). scratch: levels_scratch(weights) bytes, for as long as survey is used.
+ * src: 1 .. LWC_LEVELS_WEIGHTS weights of the field (little endian, any
+ * alignment), of nibbles an even number. scratch: levels_scratch(weights) bytes, for as long as
+ * survey is used.
  */
 void levels_survey(struct levels_survey *survey, uint8_t field, const uint8_t *src,
                    uint32_t weights, uint8_t *scratch);
