@@ -161,13 +161,14 @@ u32 lwc_grid_product(u32 scale, u32 magnitude, u8 field);
 /* As GRID with LWC_GRID_AFFINE: integer times scale plus offset, with the sign. */
 u32 lwc_grid_sum(u32 scale, u32 offset, u32 integer, u8 field);
 
-#define LWC_SCRATCH_TILE	(LWC_TILE_MAX + 256 + LWC_LEVELS_WEIGHTS / LWC_GRID_GROUP_MIN * 4)
+#define LWC_SCRATCH_TILE	(LWC_TILE_MAX + 16384 + LWC_LEVELS_WEIGHTS / LWC_GRID_GROUP_MIN * 4)
 
 /* Scratch of a decode: the caller's, 64-byte aligned, one user at a time. */
 struct lwc_scratch {
 	u8 *tile;		/* LWC_SCRATCH_TILE bytes */
 	void *zstd;		/* lwc_zstd_workspace() bytes */
 	size_t zstd_len;
+	const u8 *base;		/* DELTA: the base's tile, decoded to dst_len bytes; or NULL */
 };
 
 /*

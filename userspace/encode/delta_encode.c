@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "encode/delta_encode.h"
+#include "encode/elements.h"
+#include "kmod/codec/delta.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SYMBOLS 256
+/* Bits at most of u >> shift of half of the elements: then those are tokens by themselves. */
+#define MEDIAN_BITS 4
+/* Bytes of a class beside its frequencies. */
+#define CLASS_BYTES 2
+
+/* Elements of the symbols from first up to the next class's, and their tokens. */
+struct class
+{
+    uint32_t first;
+    uint32_t tokens; /* the last one that occurs, and 1 */
+    uint32_t total;
+    uint32_t count[LWC_DELTA_TOKENS];
+    double bits; /* of the tokens and the class itself */
+};
+
+/* A token as the coder of a class needs it. */
+struct part {
+    uint64_t reciprocal; /* 2^44 / frequency, rounded up */
+    uint32_t frequency;
+    uint32_t begin;
+};
+
+struct delta_encoder {
+    uint32_t difference[LWC_LEVELS_WEIGHTS]; /* u of the format */
+    uint8_t symbol[LWC_LEVELS_WEIGHTS];
+    uint8_t token[LWC_LEVELS_WEIGHTS];
+    uint32_t lengths[SYMBOLS][33]; /* elements by the bits of their difference */
+    uint32_t counts[SYMBOLS][LWC_DELTA_TOKENS];
+    struct class classes[SYMBOLS];
+    uint32_t class_count;
+    uint8_t class_of[SYMBOLS];
+    uint8_t shift_of[SYMBOLS];
+    uint8_t frequencies[LWC_DELTA_CLASSES][LWC_DELTA_TOKENS];
+    struct part parts[LWC_DELTA_CLASSES][LWC_DELTA_TOKENS];
+    uint8_t shift, pivot;
+    uint16_t words[LWC_LEVELS_WEIGHTS];
+    uint8_t out[LWC_TILE_MAX + 4096];
+};
+
+struct delta_encoder *delta_encoder_new(void)
+{
+    return malloc(sizeof(struct delta_encoder));
+}
+
+void delta_encoder_free(struct delta_encoder *encoder)
+{
+    free(encoder);
+}
+
+static bool is_float(uint8_t field)
+{
+    return field != LWC_FIELD_I8 && field != LWC_FIELD_BYTE;
+}
+
+static inline __attribute__((always_inline)) void subtract(struct delta_encoder *encoder,
+                                                           struct lwc_field_layout layout,
+                                                           bool is_float, const uint8_t *src,
+                                                           const uint8_t *base, uint32_t count)
+{
+    uint32_t bits = 8u * layout.element, mask = (1u << layout.symbol) - 1;
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t old = element_load(base, layout.element, i);
+        uint32_t d = delta_ordered(element_load(src, layout.element, i), bits, is_float) -
+                     delta_ordered(old, bits, is_float);
+
+        /* the sign of n bits to all of 32 */
+        d = (uint32_t)((int32_t)(d << (32 - bits)) >> (32 - bits));
+        encoder->difference[i] = d << 1 ^ (uint32_t)((int32_t)d >> 31);
+        encoder->symbol[i] = (uint8_t)(old >> layout.mantissa & mask);
+    }
+}
+
+/* What occurs often with constant geometry. */
+__attribute__((optimize("O3"))) static void take_differences(struct delta_encoder *encoder,
+                                                             uint8_t field, const uint8_t *src,
+                                                             const uint8_t *base, uint32_t count)
+{
+    static const struct lwc_field_layout bf16 = {8, 7, 2}, f32 = {8, 23, 4};
+
+    if (field == LWC_FIELD_BF16)
+        subtract(encoder, bf16, true, src, base, count);
+    else if (field == LWC_FIELD_F32)
+        subtract(encoder, f32, true, src, base, count);
+    else
+        subtract(encoder, lwc_field_layouts[field], is_float(field), src, base, count);
+}
+
+static uint32_t bit_length(uint32_t value)
+{
+    return value ? 32 - (uint32_t)__builtin_clz(value) : 0;
+}
+
+static void count_lengths(struct delta_encoder *encoder, uint32_t count)
+{
+    memset(encoder->lengths, 0, sizeof(encoder->lengths));
+    for (uint32_t i = 0; i < count; i++)
+        encoder->lengths[encoder->symbol[i]][bit_length(encoder->difference[i])]++;
+}
+
+/* The shift that a symbol's differences want; -1: the symbol does not occur. */
+static int wanted_shift(const uint32_t lengths[33], uint32_t *total)
+{
+    uint32_t below = 0, median = 0;
+
+    *total = 0;
+    for (uint32_t l = 0; l < 33; l++)
+        *total += lengths[l];
+    if (!*total)
+        return -1;
+    while ((below += lengths[median]) < (*total + 1) / 2)
+        median++;
+    return median > MEDIAN_BITS ? (int)(median - MEDIAN_BITS) : 0;
+}
+
+/* Where half of the weight lies at or below. */
+static uint32_t weighted_median(const uint64_t *weights, uint32_t count)
+{
+    uint64_t total = 0, below = 0;
+    uint32_t at = 0;
+
+    for (uint32_t i = 0; i < count; i++)
+        total += weights[i];
+    if (!total)
+        return 0;
+    while ((below += weights[at]) < (total + 1) / 2)
+        at++;
+    return at;
+}
+
+static uint64_t misfit(const int wanted[SYMBOLS], const uint32_t totals[SYMBOLS], uint32_t shift,
+                       uint32_t pivot, uint32_t bits)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t s = 0; s < SYMBOLS; s++)
+        if (wanted[s] >= 0)
+            sum += (uint64_t)totals[s] *
+                   (uint64_t)abs((int)delta_shift(shift, pivot, s, bits) - wanted[s]);
+    return sum;
+}
+
+/*
+ * Differences are of the same absolute size for all exponents, so that with
+ * each lower exponent they have a bit more; or they are of the same relative size.
+ */
+static void choose_shift(struct delta_encoder *encoder, uint32_t bits)
+{
+    uint64_t shifts[33] = {0}, pivots[SYMBOLS + 33] = {0};
+    uint32_t totals[SYMBOLS], shift, pivot;
+    int wanted[SYMBOLS];
+
+    for (uint32_t s = 0; s < SYMBOLS; s++) {
+        wanted[s] = wanted_shift(encoder->lengths[s], &totals[s]);
+        if (wanted[s] >= 0)
+            shifts[wanted[s]] += totals[s];
+        if (wanted[s] > 0)
+            pivots[s + (uint32_t)wanted[s]] += totals[s];
+    }
+    shift = weighted_median(shifts, 33);
+    pivot = weighted_median(pivots, SYMBOLS + 33);
+    if (pivot > 255)
+        pivot = 255;
+    if (misfit(wanted, totals, 0, pivot, bits) < misfit(wanted, totals, shift, 0, bits))
+        shift = 0;
+    else
+        pivot = 0;
+    encoder->shift = (uint8_t)shift;
+    encoder->pivot = (uint8_t)pivot;
+    for (uint32_t s = 0; s < SYMBOLS; s++)
+        encoder->shift_of[s] = (uint8_t)delta_shift(shift, pivot, s, bits);
+}
+
+static uint32_t token_of(uint32_t value)
+{
+    uint32_t top;
+
+    if (value < LWC_DELTA_DIRECT)
+        return value;
+    top = 31 - (uint32_t)__builtin_clz(value);
+    return LWC_DELTA_DIRECT + 2 * (top - 4) + (value >> (top - 1) & 1);
+}
+
+/* All tokens, and how often each occurs; returns the low bits of all elements. */
+static uint64_t take_tokens(struct delta_encoder *encoder, uint32_t count)
+{
+    uint64_t low = 0;
+
+    memset(encoder->counts, 0, sizeof(encoder->counts));
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t symbol = encoder->symbol[i];
+        uint32_t token = token_of(encoder->difference[i] >> encoder->shift_of[symbol]);
+
+        encoder->token[i] = (uint8_t)token;
+        encoder->counts[symbol][token]++;
+        low += encoder->shift_of[symbol] + delta_token_low(token);
+    }
+    return low;
+}
+
+static double n_log_n(uint32_t n)
+{
+    return n ? n * (double)log2f((float)n) : 0;
+}
+
+static void weigh(struct class *class)
+{
+    class->total = class->tokens = 0;
+    class->bits = 0;
+    for (uint32_t t = 0; t < LWC_DELTA_TOKENS; t++) {
+        if (!class->count[t])
+            continue;
+        class->total += class->count[t];
+        class->tokens = t + 1;
+        class->bits -= n_log_n(class->count[t]);
+    }
+    class->bits += n_log_n(class->total) + 8.0 * (CLASS_BYTES + class->tokens - 1);
+}
+
+static void merge(struct class *class, const struct class *next)
+{
+    for (uint32_t t = 0; t < LWC_DELTA_TOKENS; t++)
+        class->count[t] += next->count[t];
+    weigh(class);
+}
+
+/* What merging class c with the next one saves. */
+static double gain(const struct delta_encoder *encoder, uint32_t c)
+{
+    struct class both = encoder->classes[c];
+
+    merge(&both, &encoder->classes[c + 1]);
+    return encoder->classes[c].bits + encoder->classes[c + 1].bits - both.bits;
+}
+
+/* One class for each symbol, then those are merged that are better together. */
+static void choose_classes(struct delta_encoder *encoder)
+{
+    double gains[SYMBOLS];
+    uint32_t count = 0;
+
+    for (uint32_t s = 0; s < SYMBOLS; s++) {
+        struct class *class = &encoder->classes[count];
+
+        memcpy(class->count, encoder->counts[s], sizeof(class->count));
+        weigh(class);
+        class->first = s;
+        count += class->total != 0;
+    }
+    for (uint32_t c = 0; c + 1 < count; c++)
+        gains[c] = gain(encoder, c);
+    while (count > 1) {
+        uint32_t best = 0;
+
+        for (uint32_t c = 1; c + 1 < count; c++)
+            if (gains[c] > gains[best])
+                best = c;
+        if (gains[best] < 0 && count <= LWC_DELTA_CLASSES)
+            break;
+        merge(&encoder->classes[best], &encoder->classes[best + 1]);
+        count--;
+        memmove(&encoder->classes[best + 1], &encoder->classes[best + 2],
+                (count - best - 1) * sizeof(encoder->classes[0]));
+        if (best + 1 < count)
+            memmove(&gains[best], &gains[best + 1], (count - best - 1) * sizeof(gains[0]));
+        if (best + 1 < count)
+            gains[best] = gain(encoder, best);
+        if (best)
+            gains[best - 1] = gain(encoder, best - 1);
+    }
+    encoder->classes[0].first = 0;
+    encoder->class_count = count;
+    for (uint32_t c = 0; c < count; c++)
+        memset(encoder->class_of + encoder->classes[c].first, (int)c,
+               SYMBOLS - encoder->classes[c].first);
+}
+
+/* The byte whose frequency is nearest. */
+static uint8_t nearest_frequency(double wanted)
+{
+    uint32_t byte = 1;
+
+    while (byte < DELTA_FREQUENCY_LAST && (double)delta_frequency(byte + 1) <= wanted)
+        byte++;
+    if (byte < DELTA_FREQUENCY_LAST &&
+        delta_frequency(byte + 1) - wanted < wanted - delta_frequency(byte))
+        byte++;
+    return (uint8_t)byte;
+}
+
+static uint32_t sum_frequencies(const uint8_t *bytes, uint32_t tokens)
+{
+    uint32_t sum = 0;
+
+    for (uint32_t t = 1; t < tokens; t++)
+        sum += delta_frequency(bytes[t]);
+    return sum;
+}
+
+/*
+ * Frequencies of a class. What rounding one of them leaves is passed on to a
+ * rarer one, so that token 0, which gets the rest, gets what it needs.
+ */
+static void choose_frequencies(const struct class *class, uint8_t *bytes)
+{
+    uint8_t order[LWC_DELTA_TOKENS];
+    uint32_t used = 0, most = 1;
+    double left = 0;
+
+    memset(bytes, 0, LWC_DELTA_TOKENS);
+    for (uint32_t t = 1; t < class->tokens; t++) {
+        uint32_t at = used;
+
+        if (!class->count[t])
+            continue;
+        for (; at > 0 && class->count[order[at - 1]] < class->count[t]; at--)
+            order[at] = order[at - 1];
+        order[at] = (uint8_t)t;
+        used++;
+    }
+    for (uint32_t i = 0; i < used; i++) {
+        double wanted =
+            left + (double)class->count[order[i]] * LWC_DELTA_TOTAL / (double)class->total;
+
+        bytes[order[i]] = nearest_frequency(wanted);
+        left = wanted - delta_frequency(bytes[order[i]]);
+    }
+    /* many rare tokens take more than there is */
+    most = LWC_DELTA_TOTAL - (class->count[0] != 0);
+    while (sum_frequencies(bytes, class->tokens) > most) {
+        uint32_t largest = 1;
+
+        for (uint32_t t = 2; t < class->tokens; t++)
+            if (bytes[t] > bytes[largest])
+                largest = t;
+        bytes[largest]--;
+    }
+}
+
+static void prepare_parts(const struct class *class, const uint8_t *bytes, struct part *parts)
+{
+    uint32_t begin = 0;
+
+    for (uint32_t t = 0; t < class->tokens; t++) {
+        uint32_t frequency =
+            t ? delta_frequency(bytes[t]) : LWC_DELTA_TOTAL - sum_frequencies(bytes, class->tokens);
+
+        parts[t].begin = begin;
+        parts[t].frequency = frequency;
+        parts[t].reciprocal = frequency ? ((1ull << 44) + frequency - 1) / frequency : 0;
+        begin += frequency;
+    }
+}
+
+/* Tokens from the last to the first; returns the words, which end where the buffer does. */
+static const uint16_t *put_words(struct delta_encoder *encoder, uint32_t count,
+                                 uint32_t state[LWC_DELTA_STATES])
+{
+    uint16_t *word = encoder->words + LWC_LEVELS_WEIGHTS;
+
+    for (uint32_t i = 0; i < LWC_DELTA_STATES; i++)
+        state[i] = LWC_DELTA_LOW;
+    for (uint32_t i = count; i-- > 0;) {
+        const struct part *part =
+            &encoder->parts[encoder->class_of[encoder->symbol[i]]][encoder->token[i]];
+        uint32_t *x = &state[i % LWC_DELTA_STATES], quotient;
+
+        if (*x >= (uint64_t)part->frequency << 20) {
+            *--word = (uint16_t)*x;
+            *x >>= 16;
+        }
+        quotient = (uint32_t)((unsigned __int128)*x * part->reciprocal >> 44);
+        *x = quotient * LWC_DELTA_TOTAL + *x - quotient * part->frequency + part->begin;
+    }
+    return word;
+}
+
+/* The low bits of all elements; returns the byte behind them. */
+static uint8_t *put_low(const struct delta_encoder *encoder, uint32_t count, uint8_t *out)
+{
+    uint64_t waiting = 0;
+    uint32_t bits = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t low = encoder->shift_of[encoder->symbol[i]] + delta_token_low(encoder->token[i]);
+
+        waiting |= (encoder->difference[i] & ((1ull << low) - 1)) << bits;
+        bits += low;
+        memcpy(out, &waiting, 8);
+        out += bits / 8;
+        waiting = bits & 64 ? 0 : waiting >> (bits & ~7u);
+        bits %= 8;
+    }
+    *out = (uint8_t)waiting;
+    return out + (bits != 0);
+}
+
+static uint8_t *put_header(struct delta_encoder *encoder, uint32_t low, uint8_t *at)
+{
+    struct lwc_delta_header header = {
+        .classes = (uint8_t)encoder->class_count, .shift = encoder->shift, .pivot = encoder->pivot};
+
+    put_le32(&header.low, low);
+    memcpy(at, &header, sizeof(header));
+    at += sizeof(header);
+    for (uint32_t c = 0; c < encoder->class_count; c++) {
+        const struct class *class = &encoder->classes[c];
+
+        *at++ = (uint8_t) class->first;
+        *at++ = (uint8_t) class->tokens;
+        memcpy(at, encoder->frequencies[c] + 1, class->tokens - 1);
+        at += class->tokens - 1;
+    }
+    return at;
+}
+
+/* The stored bytes, low of them low bits; their number, or 0 if limit is not more. */
+static size_t put_all(struct delta_encoder *encoder, uint32_t count, uint32_t low, size_t limit)
+{
+    uint32_t state[LWC_DELTA_STATES];
+    const uint16_t *words = put_words(encoder, count, state);
+    size_t size = (size_t)(encoder->words + LWC_LEVELS_WEIGHTS - words) * sizeof(*words);
+    uint8_t *at = put_header(encoder, low, encoder->out);
+
+    for (uint32_t i = 0; i < LWC_DELTA_STATES; i++)
+        at = put_le32(at, state[i]);
+    if ((size_t)(at - encoder->out) + low + size >= limit)
+        return 0;
+    at = put_low(encoder, count, at);
+    memcpy(at, words, size);
+    return (size_t)(at - encoder->out) + size;
+}
+
+size_t delta_encode(struct delta_encoder *encoder, uint8_t field, const uint8_t *src,
+                    const uint8_t *base, uint32_t count, size_t limit, const uint8_t **out)
+{
+    double bits = 8.0 * (sizeof(struct lwc_delta_header) + 4 * LWC_DELTA_STATES);
+    uint64_t low;
+
+    take_differences(encoder, field, src, base, count);
+    count_lengths(encoder, count);
+    choose_shift(encoder, 8 * lwc_field_size(field));
+    low = take_tokens(encoder, count);
+    choose_classes(encoder);
+    for (uint32_t c = 0; c < encoder->class_count; c++)
+        bits += encoder->classes[c].bits;
+    /* rounded frequencies need more still */
+    if ((bits + (double)low) / 8 >= (double)limit)
+        return 0;
+    for (uint32_t c = 0; c < encoder->class_count; c++) {
+        choose_frequencies(&encoder->classes[c], encoder->frequencies[c]);
+        prepare_parts(&encoder->classes[c], encoder->frequencies[c], encoder->parts[c]);
+    }
+    *out = encoder->out;
+    return put_all(encoder, count, (uint32_t)((low + 7) / 8), limit);
+}
