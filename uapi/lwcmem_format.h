@@ -376,16 +376,20 @@ struct lwc_grid_header {
  * by 2^(n-1), all bits of the others inverted. The difference d, modulo 2^n in
  * -2^(n-1) .. 2^(n-1) - 1, becomes u = 2 * d, or -2 * d - 1 if d is negative.
  *
- * The shift of an element is shift + max(0, pivot - symbol), n - 5 at most. Its
- * token t stands for u >> shift: t itself below LWC_DELTA_DIRECT; from there on
- * two tokens share an octave: with e = (t - LWC_DELTA_DIRECT) / 2 + 3 token t is
- * for (2 + t % 2) * 2^e and all up to the next one, and the e bits below are
- * low bits. So an element has e (or 0) + shift low bits, the lowest of u.
+ * The shift of an element is shift + max(0, pivot - symbol), n - 6 at most. Its
+ * token t stands for v = u >> shift: t is v itself below LWC_DELTA_DIRECT; from
+ * there on two tokens share an octave of v + 1: with e = (t - LWC_DELTA_DIRECT)
+ * / 2 + 3 token t begins at v = (2 + (t - LWC_DELTA_DIRECT) % 2) * 2^e - 1, and
+ * e low bits are added. So an element has e (or 0) + shift low bits in all,
+ * which are added to the beginning << shift; and all is modulo 2^n.
  *
  * Symbols are cut into classes at the first symbol of each; the first class
  * begins at 0. A class has frequencies of its tokens that add up to
- * LWC_DELTA_TOTAL: a byte b for each but token 0, which has what is left:
- * frequency b if b is below 8, else (8 + b % 8) << (b / 8 - 1).
+ * LWC_DELTA_TOTAL. They are given by bytes: byte j = 1 .. LWC_DELTA_DIRECT / 2
+ * for token 2 * j - 1 and as much for 2 * j, which are the two signs of a
+ * difference; the bytes that follow for one token each. A byte b means b if it
+ * is below 8, else (8 + b % 8) << (b / 8 - 1). Token 0 has what is left, tokens
+ * without a byte have none.
  *
  * Tokens are decoded with LWC_DELTA_STATES states in turn: element i belongs to
  * state i % LWC_DELTA_STATES. A token takes the part of 0 .. LWC_DELTA_TOTAL - 1
@@ -399,12 +403,12 @@ struct lwc_grid_header {
  * the end all states are LWC_DELTA_LOW and all words are used.
  *
  * Layout of the stored bytes: struct lwc_delta_header; for each class its first
- * symbol, the number of its tokens and the frequencies (a byte each); the states
- * (le32); the low bits of all elements in order, packed as codes of LEVELS are;
- * words (le16) up to the end.
+ * symbol, the number of its bytes of frequencies (a byte each), and those; the
+ * states (le32); the low bits of all elements in order, packed as codes of LEVELS
+ * are; words (le16) up to the end.
  */
 #define LWC_DELTA_CLASSES	8
-#define LWC_DELTA_DIRECT	16
+#define LWC_DELTA_DIRECT	15
 #define LWC_DELTA_TOKENS	72
 #define LWC_DELTA_TOTAL		4096
 #define LWC_DELTA_STATES	4

@@ -101,6 +101,7 @@ static inline size_t lwc_stream_bytes(u32 count, u32 width)
 	return ((size_t)count * width + 7) / 8;
 }
 
+struct delta_streams;
 struct levels_parts;
 
 struct lwc_impl {
@@ -128,6 +129,9 @@ struct lwc_impl {
 	 * as the mask has ones: each is read before its place is written.
 	 */
 	void (*scatter)(const u8 *mask, u32 count, u32 element, const u8 *src, u8 *dst);
+	/* DELTA: see delta.h */
+	enum lwc_error (*delta)(const struct delta_streams *streams, u8 field, bool rare,
+				const u8 *base, u32 count, u8 *dst);
 	/* interleave element bytes: plane b of count bytes at src + b * count */
 	void (*planes)(const u8 *src, u8 *dst, size_t count, u32 element);
 };

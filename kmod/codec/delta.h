@@ -13,7 +13,22 @@ static inline u32 delta_token_low(u32 token)
 
 static inline u32 delta_token_least(u32 token)
 {
-	return token < LWC_DELTA_DIRECT ? token : (2 + token % 2) << delta_token_low(token);
+	u64 half = 2 + (token - LWC_DELTA_DIRECT) % 2;
+
+	return token < LWC_DELTA_DIRECT ? token : (u32)((half << delta_token_low(token)) - 1);
+}
+
+/* Byte j, from 1 on, is the frequency of the token and of delta_twins - 1 before it. */
+#define DELTA_BYTES		(LWC_DELTA_TOKENS - 1 - LWC_DELTA_DIRECT / 2)
+
+static inline u32 delta_byte_token(u32 j)
+{
+	return j <= LWC_DELTA_DIRECT / 2 ? 2 * j : j + LWC_DELTA_DIRECT / 2;
+}
+
+static inline u32 delta_twins(u32 j)
+{
+	return j <= LWC_DELTA_DIRECT / 2 ? 2 : 1;
 }
 
 /* Of a byte up to DELTA_FREQUENCY_LAST, which is LWC_DELTA_TOTAL. */
@@ -27,7 +42,7 @@ static inline u32 delta_frequency(u32 byte)
 static inline u32 delta_shift(u32 shift, u32 pivot, u32 symbol, u32 bits)
 {
 	shift += pivot > symbol ? pivot - symbol : 0;
-	return shift < bits - 5 ? shift : bits - 5;
+	return shift < bits - 6 ? shift : bits - 6;
 }
 
 /* Elements of so many bits as integers in the order of their values, and back. */
@@ -49,8 +64,17 @@ static __always_inline u32 delta_unordered(u32 value, u32 bits, bool is_float)
 	return value & sign ? value ^ sign : ~value;
 }
 
+struct delta_streams;
+
+/* count elements of the field by those of base; rare: most tokens are 0. */
+enum lwc_error delta_run_scalar(const struct delta_streams *streams, u8 field, bool rare,
+				const u8 *base, u32 count, u8 *dst);
+enum lwc_error delta_run_bmi2(const struct delta_streams *streams, u8 field, bool rare,
+			      const u8 *base, u32 count, u8 *dst);
+
 /* DELTA by the base's tile (NULL: there is none). scratch: LWC_SCRATCH_TILE bytes. */
-enum lwc_error lwc_delta_decode(u8 field, const u8 *src, size_t src_len, const u8 *base, u8 *dst,
-				size_t dst_len, u8 *scratch);
+enum lwc_error lwc_delta_decode(const struct lwc_impl *impl, u8 field, const u8 *src,
+				size_t src_len, const u8 *base, u8 *dst, size_t dst_len,
+				u8 *scratch);
 
 #endif

@@ -160,8 +160,8 @@ enum lwc_error lwc_tile_decode(const struct lwc_impl *impl, const struct lwc_til
 	case LWC_CODEC_GRID:
 		return decode_grid(impl, entry, src, src_len, dst, dst_len, scratch);
 	case LWC_CODEC_DELTA:
-		return lwc_delta_decode(entry->field, src, src_len, scratch->base, dst, dst_len,
-					scratch->tile);
+		return lwc_delta_decode(impl, entry->field, src, src_len, scratch->base, dst,
+					dst_len, scratch->tile);
 	default:
 		return LWC_ERR_CHAIN;
 	}

@@ -7,20 +7,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Loops over all elements: once for any CPU and once for better shifts and counts of zeroes. */
+#define BMI2 __attribute__((target_clones("bmi2", "default")))
+#define INLINE static inline __attribute__((always_inline))
+
 #define SYMBOLS 256
 /* Bits at most of u >> shift of half of the elements: then those are tokens by themselves. */
 #define MEDIAN_BITS 4
+/* Elements from which shifts are chosen. */
+#define SAMPLE 8192
 /* Bytes of a class beside its frequencies. */
 #define CLASS_BYTES 2
 
 /* Elements of the symbols from first up to the next class's, and their tokens. */
-struct class
-{
+struct symbol_class {
     uint32_t first;
-    uint32_t tokens; /* the last one that occurs, and 1 */
+    uint32_t bytes; /* up to the last one with a token that occurs */
     uint32_t total;
-    uint32_t count[LWC_DELTA_TOKENS];
-    double bits; /* of the tokens and the class itself */
+    uint32_t count[1 + DELTA_BYTES]; /* of token 0, then of the tokens of each byte */
+    double bits;                     /* of the tokens and the class itself */
 };
 
 /* A token as the coder of a class needs it. */
@@ -34,16 +39,16 @@ struct delta_encoder {
     uint32_t difference[LWC_LEVELS_WEIGHTS]; /* u of the format */
     uint8_t symbol[LWC_LEVELS_WEIGHTS];
     uint8_t token[LWC_LEVELS_WEIGHTS];
-    uint32_t lengths[SYMBOLS][33]; /* elements by the bits of their difference */
-    uint32_t counts[SYMBOLS][LWC_DELTA_TOKENS];
-    struct class classes[SYMBOLS];
+    uint32_t lengths[SYMBOLS][33];                 /* elements by the bits of their difference */
+    uint32_t counts[2][SYMBOLS][LWC_DELTA_TOKENS]; /* of elements in turn; then all in the first */
+    struct symbol_class classes[SYMBOLS];
     uint32_t class_count;
     uint8_t class_of[SYMBOLS];
     uint8_t shift_of[SYMBOLS];
-    uint8_t frequencies[LWC_DELTA_CLASSES][LWC_DELTA_TOKENS];
+    uint8_t frequencies[LWC_DELTA_CLASSES][1 + DELTA_BYTES]; /* by byte, from 1 on */
     struct part parts[LWC_DELTA_CLASSES][LWC_DELTA_TOKENS];
     uint8_t shift, pivot;
-    uint16_t words[LWC_LEVELS_WEIGHTS];
+    uint16_t words[1 + LWC_LEVELS_WEIGHTS]; /* the first is written to, but never a word */
     uint8_t out[LWC_TILE_MAX + 4096];
 };
 
@@ -82,9 +87,9 @@ static inline __attribute__((always_inline)) void subtract(struct delta_encoder 
 }
 
 /* What occurs often with constant geometry. */
-__attribute__((optimize("O3"))) static void take_differences(struct delta_encoder *encoder,
-                                                             uint8_t field, const uint8_t *src,
-                                                             const uint8_t *base, uint32_t count)
+__attribute__((target_clones("avx2", "default"), optimize("O3"))) static void
+take_differences(struct delta_encoder *encoder, uint8_t field, const uint8_t *src,
+                 const uint8_t *base, uint32_t count)
 {
     static const struct lwc_field_layout bf16 = {8, 7, 2}, f32 = {8, 23, 4};
 
@@ -101,10 +106,13 @@ static uint32_t bit_length(uint32_t value)
     return value ? 32 - (uint32_t)__builtin_clz(value) : 0;
 }
 
+/* A sample is enough for medians. */
 static void count_lengths(struct delta_encoder *encoder, uint32_t count)
 {
+    uint32_t step = count / SAMPLE | 1;
+
     memset(encoder->lengths, 0, sizeof(encoder->lengths));
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i += step)
         encoder->lengths[encoder->symbol[i]][bit_length(encoder->difference[i])]++;
 }
 
@@ -183,16 +191,17 @@ static void choose_shift(struct delta_encoder *encoder, uint32_t bits)
 
 static uint32_t token_of(uint32_t value)
 {
+    uint64_t above = (uint64_t)value + 1;
     uint32_t top;
 
     if (value < LWC_DELTA_DIRECT)
         return value;
-    top = 31 - (uint32_t)__builtin_clz(value);
-    return LWC_DELTA_DIRECT + 2 * (top - 4) + (value >> (top - 1) & 1);
+    top = 63 - (uint32_t)__builtin_clzll(above);
+    return LWC_DELTA_DIRECT + 2 * (top - 4) + (uint32_t)(above >> (top - 1) & 1);
 }
 
 /* All tokens, and how often each occurs; returns the low bits of all elements. */
-static uint64_t take_tokens(struct delta_encoder *encoder, uint32_t count)
+BMI2 static uint64_t take_tokens(struct delta_encoder *encoder, uint32_t count)
 {
     uint64_t low = 0;
 
@@ -202,9 +211,16 @@ static uint64_t take_tokens(struct delta_encoder *encoder, uint32_t count)
         uint32_t token = token_of(encoder->difference[i] >> encoder->shift_of[symbol]);
 
         encoder->token[i] = (uint8_t)token;
-        encoder->counts[symbol][token]++;
-        low += encoder->shift_of[symbol] + delta_token_low(token);
+        /* equal neighbours do not wait for each other's store */
+        encoder->counts[i % 2][symbol][token]++;
     }
+    for (uint32_t s = 0; s < SYMBOLS; s++)
+        for (uint32_t t = 0; t < LWC_DELTA_TOKENS; t++) {
+            uint32_t *of = &encoder->counts[0][s][t];
+
+            *of += encoder->counts[1][s][t];
+            low += (uint64_t)*of * (encoder->shift_of[s] + delta_token_low(t));
+        }
     return low;
 }
 
@@ -213,31 +229,44 @@ static double n_log_n(uint32_t n)
     return n ? n * (double)log2f((float)n) : 0;
 }
 
-static void weigh(struct class *class)
+static void weigh(struct symbol_class *cls)
 {
-    class->total = class->tokens = 0;
-    class->bits = 0;
-    for (uint32_t t = 0; t < LWC_DELTA_TOKENS; t++) {
-        if (!class->count[t])
+    cls->total = cls->bytes = 0;
+    cls->bits = 0;
+    for (uint32_t j = 0; j <= DELTA_BYTES; j++) {
+        if (!cls->count[j])
             continue;
-        class->total += class->count[t];
-        class->tokens = t + 1;
-        class->bits -= n_log_n(class->count[t]);
+        cls->total += cls->count[j];
+        cls->bytes = j;
+        cls->bits -= n_log_n(cls->count[j]);
+        if (j && delta_twins(j) == 2)
+            cls->bits += cls->count[j];
     }
-    class->bits += n_log_n(class->total) + 8.0 * (CLASS_BYTES + class->tokens - 1);
+    cls->bits += n_log_n(cls->total) + 8.0 * (CLASS_BYTES + cls->bytes);
 }
 
-static void merge(struct class *class, const struct class *next)
+static void merge(struct symbol_class *cls, const struct symbol_class *next)
 {
-    for (uint32_t t = 0; t < LWC_DELTA_TOKENS; t++)
-        class->count[t] += next->count[t];
-    weigh(class);
+    for (uint32_t j = 0; j <= DELTA_BYTES; j++)
+        cls->count[j] += next->count[j];
+    weigh(cls);
+}
+
+/* counts: of each token */
+static void count_bytes(struct symbol_class *cls, const uint32_t counts[LWC_DELTA_TOKENS])
+{
+    cls->count[0] = counts[0];
+    for (uint32_t j = 1; j <= DELTA_BYTES; j++) {
+        uint32_t token = delta_byte_token(j);
+
+        cls->count[j] = counts[token] + (delta_twins(j) == 2 ? counts[token - 1] : 0);
+    }
 }
 
 /* What merging class c with the next one saves. */
 static double gain(const struct delta_encoder *encoder, uint32_t c)
 {
-    struct class both = encoder->classes[c];
+    struct symbol_class both = encoder->classes[c];
 
     merge(&both, &encoder->classes[c + 1]);
     return encoder->classes[c].bits + encoder->classes[c + 1].bits - both.bits;
@@ -250,12 +279,12 @@ static void choose_classes(struct delta_encoder *encoder)
     uint32_t count = 0;
 
     for (uint32_t s = 0; s < SYMBOLS; s++) {
-        struct class *class = &encoder->classes[count];
+        struct symbol_class *cls = &encoder->classes[count];
 
-        memcpy(class->count, encoder->counts[s], sizeof(class->count));
-        weigh(class);
-        class->first = s;
-        count += class->total != 0;
+        count_bytes(cls, encoder->counts[0][s]);
+        weigh(cls);
+        cls->first = s;
+        count += cls->total != 0;
     }
     for (uint32_t c = 0; c + 1 < count; c++)
         gains[c] = gain(encoder, c);
@@ -298,107 +327,146 @@ static uint8_t nearest_frequency(double wanted)
     return (uint8_t)byte;
 }
 
-static uint32_t sum_frequencies(const uint8_t *bytes, uint32_t tokens)
+static uint32_t sum_frequencies(const uint8_t *bytes, uint32_t count)
 {
     uint32_t sum = 0;
 
-    for (uint32_t t = 1; t < tokens; t++)
-        sum += delta_frequency(bytes[t]);
+    for (uint32_t j = 1; j <= count; j++)
+        sum += delta_frequency(bytes[j]) * delta_twins(j);
     return sum;
+}
+
+/* Bytes whose tokens occur, the most frequent first; returns how many. */
+static uint32_t rank_bytes(const struct symbol_class *cls, uint8_t order[DELTA_BYTES])
+{
+    uint32_t used = 0;
+
+    for (uint32_t j = 1; j <= cls->bytes; j++) {
+        uint32_t at = used;
+
+        if (!cls->count[j])
+            continue;
+        for (; at > 0 && cls->count[order[at - 1]] < cls->count[j]; at--)
+            order[at] = order[at - 1];
+        order[at] = (uint8_t)j;
+        used++;
+    }
+    return used;
 }
 
 /*
  * Frequencies of a class. What rounding one of them leaves is passed on to a
  * rarer one, so that token 0, which gets the rest, gets what it needs.
  */
-static void choose_frequencies(const struct class *class, uint8_t *bytes)
+static void choose_frequencies(const struct symbol_class *cls, uint8_t *bytes)
 {
-    uint8_t order[LWC_DELTA_TOKENS];
-    uint32_t used = 0, most = 1;
-    double left = 0;
+    uint8_t order[DELTA_BYTES];
+    uint32_t used = rank_bytes(cls, order);
+    double left = 0, scale = LWC_DELTA_TOTAL / (double)cls->total;
 
-    memset(bytes, 0, LWC_DELTA_TOKENS);
-    for (uint32_t t = 1; t < class->tokens; t++) {
-        uint32_t at = used;
-
-        if (!class->count[t])
-            continue;
-        for (; at > 0 && class->count[order[at - 1]] < class->count[t]; at--)
-            order[at] = order[at - 1];
-        order[at] = (uint8_t)t;
-        used++;
-    }
+    memset(bytes, 0, 1 + DELTA_BYTES);
     for (uint32_t i = 0; i < used; i++) {
-        double wanted =
-            left + (double)class->count[order[i]] * LWC_DELTA_TOTAL / (double)class->total;
+        uint32_t j = order[i], twins = delta_twins(j);
+        double wanted = left + cls->count[j] * scale;
 
-        bytes[order[i]] = nearest_frequency(wanted);
-        left = wanted - delta_frequency(bytes[order[i]]);
+        bytes[j] = nearest_frequency(wanted / twins);
+        left = wanted - delta_frequency(bytes[j]) * twins;
     }
     /* many rare tokens take more than there is */
-    most = LWC_DELTA_TOTAL - (class->count[0] != 0);
-    while (sum_frequencies(bytes, class->tokens) > most) {
+    while (sum_frequencies(bytes, cls->bytes) > LWC_DELTA_TOTAL - (cls->count[0] != 0)) {
         uint32_t largest = 1;
 
-        for (uint32_t t = 2; t < class->tokens; t++)
-            if (bytes[t] > bytes[largest])
-                largest = t;
+        for (uint32_t j = 2; j <= cls->bytes; j++)
+            if (bytes[j] > bytes[largest])
+                largest = j;
         bytes[largest]--;
     }
 }
 
-static void prepare_parts(const struct class *class, const uint8_t *bytes, struct part *parts)
+static uint32_t prepare_part(struct part *part, uint32_t begin, uint32_t frequency)
 {
-    uint32_t begin = 0;
+    part->begin = begin;
+    part->frequency = frequency;
+    part->reciprocal = frequency ? ((1ull << 44) + frequency - 1) / frequency : 0;
+    return begin + frequency;
+}
 
-    for (uint32_t t = 0; t < class->tokens; t++) {
-        uint32_t frequency =
-            t ? delta_frequency(bytes[t]) : LWC_DELTA_TOTAL - sum_frequencies(bytes, class->tokens);
+static void prepare_parts(const struct symbol_class *cls, const uint8_t *bytes, struct part *parts)
+{
+    uint32_t begin =
+        prepare_part(&parts[0], 0, LWC_DELTA_TOTAL - sum_frequencies(bytes, cls->bytes));
 
-        parts[t].begin = begin;
-        parts[t].frequency = frequency;
-        parts[t].reciprocal = frequency ? ((1ull << 44) + frequency - 1) / frequency : 0;
-        begin += frequency;
+    for (uint32_t j = 1; j <= cls->bytes; j++) {
+        uint32_t token = delta_byte_token(j), frequency = delta_frequency(bytes[j]);
+
+        if (delta_twins(j) == 2)
+            begin = prepare_part(&parts[token - 1], begin, frequency);
+        begin = prepare_part(&parts[token], begin, frequency);
     }
+}
+
+/* The state before a token, from that after it; a word is put before *word first if it must. */
+INLINE uint32_t put_token(const struct part *part, uint32_t state, uint16_t **word)
+{
+    uint32_t full = state >= (uint64_t)part->frequency << 20, quotient;
+
+    (*word)[-1] = (uint16_t)state;
+    *word -= full;
+    state >>= full * 16;
+    quotient = (uint32_t)((unsigned __int128)state * part->reciprocal >> 44);
+    return state + quotient * (LWC_DELTA_TOTAL - part->frequency) + part->begin;
 }
 
 /* Tokens from the last to the first; returns the words, which end where the buffer does. */
-static const uint16_t *put_words(struct delta_encoder *encoder, uint32_t count,
-                                 uint32_t state[LWC_DELTA_STATES])
+BMI2 static const uint16_t *put_words(struct delta_encoder *encoder, uint32_t count,
+                                      uint32_t state[LWC_DELTA_STATES])
 {
-    uint16_t *word = encoder->words + LWC_LEVELS_WEIGHTS;
+    uint16_t *word = encoder->words + 1 + LWC_LEVELS_WEIGHTS;
+    uint32_t x[LWC_DELTA_STATES] = {LWC_DELTA_LOW, LWC_DELTA_LOW, LWC_DELTA_LOW, LWC_DELTA_LOW};
+    const struct part *parts[SYMBOLS];
+    uint32_t i = count;
 
-    for (uint32_t i = 0; i < LWC_DELTA_STATES; i++)
-        state[i] = LWC_DELTA_LOW;
-    for (uint32_t i = count; i-- > 0;) {
-        const struct part *part =
-            &encoder->parts[encoder->class_of[encoder->symbol[i]]][encoder->token[i]];
-        uint32_t *x = &state[i % LWC_DELTA_STATES], quotient;
-
-        if (*x >= (uint64_t)part->frequency << 20) {
-            *--word = (uint16_t)*x;
-            *x >>= 16;
-        }
-        quotient = (uint32_t)((unsigned __int128)*x * part->reciprocal >> 44);
-        *x = quotient * LWC_DELTA_TOTAL + *x - quotient * part->frequency + part->begin;
+    for (uint32_t s = 0; s < SYMBOLS; s++)
+        parts[s] = encoder->parts[encoder->class_of[s]];
+    while (i % LWC_DELTA_STATES) {
+        i--;
+        x[i % LWC_DELTA_STATES] = put_token(&parts[encoder->symbol[i]][encoder->token[i]],
+                                            x[i % LWC_DELTA_STATES], &word);
     }
+    while (i) {
+        const uint8_t *symbol = &encoder->symbol[i -= LWC_DELTA_STATES];
+        const uint8_t *token = &encoder->token[i];
+
+        x[3] = put_token(&parts[symbol[3]][token[3]], x[3], &word);
+        x[2] = put_token(&parts[symbol[2]][token[2]], x[2], &word);
+        x[1] = put_token(&parts[symbol[1]][token[1]], x[1], &word);
+        x[0] = put_token(&parts[symbol[0]][token[0]], x[0], &word);
+    }
+    memcpy(state, x, sizeof(x));
     return word;
 }
 
-/* The low bits of all elements; returns the byte behind them. */
-static uint8_t *put_low(const struct delta_encoder *encoder, uint32_t count, uint8_t *out)
+/* The low bits of all elements, of which there are some; returns the byte behind them. */
+BMI2 static uint8_t *put_low(const struct delta_encoder *encoder, uint32_t count, uint8_t *out)
 {
+    uint32_t least[LWC_DELTA_TOKENS];
+    uint8_t of_token[LWC_DELTA_TOKENS];
     uint64_t waiting = 0;
     uint32_t bits = 0;
 
+    for (uint32_t t = 0; t < LWC_DELTA_TOKENS; t++) {
+        of_token[t] = (uint8_t)delta_token_low(t);
+        least[t] = delta_token_least(t);
+    }
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t low = encoder->shift_of[encoder->symbol[i]] + delta_token_low(encoder->token[i]);
+        uint32_t token = encoder->token[i], shift = encoder->shift_of[encoder->symbol[i]];
+        uint32_t low = shift + of_token[token];
 
-        waiting |= (encoder->difference[i] & ((1ull << low) - 1)) << bits;
+        waiting |= (encoder->difference[i] - ((uint64_t)least[token] << shift)) << bits;
         bits += low;
         memcpy(out, &waiting, 8);
         out += bits / 8;
-        waiting = bits & 64 ? 0 : waiting >> (bits & ~7u);
+        waiting = bits & 64 ? 0 : waiting >> (bits & 56);
         bits %= 8;
     }
     *out = (uint8_t)waiting;
@@ -414,12 +482,12 @@ static uint8_t *put_header(struct delta_encoder *encoder, uint32_t low, uint8_t 
     memcpy(at, &header, sizeof(header));
     at += sizeof(header);
     for (uint32_t c = 0; c < encoder->class_count; c++) {
-        const struct class *class = &encoder->classes[c];
+        const struct symbol_class *cls = &encoder->classes[c];
 
-        *at++ = (uint8_t) class->first;
-        *at++ = (uint8_t) class->tokens;
-        memcpy(at, encoder->frequencies[c] + 1, class->tokens - 1);
-        at += class->tokens - 1;
+        *at++ = (uint8_t)cls->first;
+        *at++ = (uint8_t)cls->bytes;
+        memcpy(at, encoder->frequencies[c] + 1, cls->bytes);
+        at += cls->bytes;
     }
     return at;
 }
@@ -429,14 +497,15 @@ static size_t put_all(struct delta_encoder *encoder, uint32_t count, uint32_t lo
 {
     uint32_t state[LWC_DELTA_STATES];
     const uint16_t *words = put_words(encoder, count, state);
-    size_t size = (size_t)(encoder->words + LWC_LEVELS_WEIGHTS - words) * sizeof(*words);
+    size_t size = (size_t)(encoder->words + 1 + LWC_LEVELS_WEIGHTS - words) * sizeof(*words);
     uint8_t *at = put_header(encoder, low, encoder->out);
 
     for (uint32_t i = 0; i < LWC_DELTA_STATES; i++)
         at = put_le32(at, state[i]);
     if ((size_t)(at - encoder->out) + low + size >= limit)
         return 0;
-    at = put_low(encoder, count, at);
+    if (low)
+        at = put_low(encoder, count, at);
     memcpy(at, words, size);
     return (size_t)(at - encoder->out) + size;
 }

@@ -341,7 +341,7 @@ static int offer_delta(struct encoder *encoder, struct encoded_tile *out, uint16
 }
 
 /* DELTA of less than this share of the tile: it does not matter whether others are smaller. */
-#define DELTA_TINY 32
+#define DELTA_TINY 8
 
 int encode_tile_by(struct encoder *encoder, uint16_t dtype, uint32_t row, const uint8_t *src,
                    const uint8_t *base, size_t len, struct encoded_tile *out)
