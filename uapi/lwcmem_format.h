@@ -385,11 +385,17 @@ struct lwc_grid_header {
  *
  * Symbols are cut into classes at the first symbol of each; the first class
  * begins at 0. A class has frequencies of its tokens that add up to
- * LWC_DELTA_TOTAL. They are given by bytes: byte j = 1 .. LWC_DELTA_DIRECT / 2
- * for token 2 * j - 1 and as much for 2 * j, which are the two signs of a
- * difference; the bytes that follow for one token each. A byte b means b if it
- * is below 8, else (8 + b % 8) << (b / 8 - 1). Token 0 has what is left, tokens
- * without a byte have none.
+ * LWC_DELTA_TOTAL. They are given by codes 0 .. LWC_DELTA_CODE_MAX: number j = 1
+ * .. LWC_DELTA_DIRECT / 2 is for token 2 * j - 1 and as much for 2 * j, which are
+ * the two signs of a difference; those that follow are for one token each. Code
+ * c means c if it is below 4, else (4 + c % 4) << (c / 4 - 1). Token 0 has what
+ * is left, tokens without a code have none.
+ *
+ * The classes are a string of nibbles, the lower one of a byte first, up to the
+ * end of a byte (a nibble that is left is 0). For each class: its first symbol
+ * and the number of its codes, two nibbles each, lower one first; and the codes.
+ * A nibble below 15 is a code less the code before it plus 10, where before the
+ * first one 20 is assumed; 15 says that two nibbles follow that are the code.
  *
  * Tokens are decoded with LWC_DELTA_STATES states in turn: element i belongs to
  * state i % LWC_DELTA_STATES. A token takes the part of 0 .. LWC_DELTA_TOTAL - 1
@@ -402,14 +408,14 @@ struct lwc_grid_header {
  * and if that is below LWC_DELTA_LOW, state = state * 65536 + the next word. At
  * the end all states are LWC_DELTA_LOW and all words are used.
  *
- * Layout of the stored bytes: struct lwc_delta_header; for each class its first
- * symbol, the number of its bytes of frequencies (a byte each), and those; the
- * states (le32); the low bits of all elements in order, packed as codes of LEVELS
- * are; words (le16) up to the end.
+ * Layout of the stored bytes: struct lwc_delta_header; the classes; the states
+ * (le32); the low bits of all elements in order, packed as codes of LEVELS are;
+ * words (le16) up to the end.
  */
 #define LWC_DELTA_CLASSES	8
 #define LWC_DELTA_DIRECT	15
 #define LWC_DELTA_TOKENS	72
+#define LWC_DELTA_CODE_MAX	44	/* LWC_DELTA_TOTAL */
 #define LWC_DELTA_TOTAL		4096
 #define LWC_DELTA_STATES	4
 #define LWC_DELTA_LOW		65536

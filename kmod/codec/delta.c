@@ -6,11 +6,56 @@
 #define LOW_PAD		(DELTA_BLOCK * 8)
 #define RARE		12	/* with more elements a stored byte, most tokens are 0 */
 
-/* Stored bytes that have been looked at so far. */
+/* Stored bytes that have been looked at so far, the last one maybe only by half. */
 struct cursor {
 	const u8 *at;
 	size_t left;
+	u8 upper;		/* nibble of the byte before; NONE if that is used up */
 };
+
+#define NONE	0xff
+
+/* False where there is none. */
+static bool take_nibble(struct cursor *cursor, u32 *nibble)
+{
+	u8 byte;
+
+	if (cursor->upper != NONE) {
+		*nibble = cursor->upper;
+		cursor->upper = NONE;
+		return true;
+	}
+	if (!cursor->left)
+		return false;
+	byte = *cursor->at++;
+	cursor->left--;
+	*nibble = byte & 15;
+	cursor->upper = byte >> 4;
+	return true;
+}
+
+static bool take_byte(struct cursor *cursor, u32 *byte)
+{
+	u32 upper;
+
+	if (!take_nibble(cursor, byte) || !take_nibble(cursor, &upper))
+		return false;
+	*byte |= upper << 4;
+	return true;
+}
+
+/* The code behind `code`, to it: any number. */
+static bool take_code(struct cursor *cursor, u32 *code)
+{
+	u32 nibble;
+
+	if (!take_nibble(cursor, &nibble))
+		return false;
+	if (nibble == DELTA_NIBBLE_CODE)
+		return take_byte(cursor, code);
+	*code += nibble - DELTA_NIBBLE_SAME;
+	return true;
+}
 
 static u32 put_token(struct delta_class *cls, u32 token, u32 begin, u32 frequency)
 {
@@ -21,59 +66,55 @@ static u32 put_token(struct delta_class *cls, u32 token, u32 begin, u32 frequenc
 	return begin + frequency;
 }
 
-/* The tokens of a class; false if they are not as the format says. */
-static bool read_tokens(struct delta_class *cls, u32 count, const u8 *bytes)
+/* count codes of a class, and its tables. */
+static enum lwc_error read_tokens(struct delta_class *cls, u32 count, struct cursor *cursor)
 {
-	u32 left = LWC_DELTA_TOTAL, begin, j;
+	u32 left = LWC_DELTA_TOTAL, code = DELTA_CODE_BEFORE, begin, j;
+	u16 frequency[1 + DELTA_CODES];
 
 	for (j = 1; j <= count; j++) {
-		u32 all = delta_frequency(bytes[j - 1]) * delta_twins(j);
-
-		if (bytes[j - 1] > DELTA_FREQUENCY_LAST || all > left)
-			return false;
-		left -= all;
+		if (!take_code(cursor, &code))
+			return LWC_ERR_TRUNCATED;
+		if (code > LWC_DELTA_CODE_MAX)
+			return LWC_ERR_STREAM;
+		frequency[j] = (u16)delta_frequency(code);
+		if (frequency[j] * delta_twins(j) > left)
+			return LWC_ERR_STREAM;
+		left -= frequency[j] * delta_twins(j);
 	}
 	cls->zero = left;
 	begin = put_token(cls, 0, 0, left);
 	for (j = 1; j <= count; j++) {
-		u32 token = delta_byte_token(j), frequency = delta_frequency(bytes[j - 1]);
+		u32 token = delta_code_token(j);
 
 		if (delta_twins(j) == 2)
-			begin = put_token(cls, token - 1, begin, frequency);
-		begin = put_token(cls, token, begin, frequency);
+			begin = put_token(cls, token - 1, begin, frequency[j]);
+		begin = put_token(cls, token, begin, frequency[j]);
 	}
-	return true;
+	return LWC_OK;
 }
 
 static enum lwc_error read_classes(struct delta_tables *tables, u32 classes, struct cursor *cursor)
 {
-	u32 symbol = 0, c, i;
+	u32 next = 0, c, i;
 
 	for (c = 0; c < classes; c++) {
 		u32 first, count;
+		enum lwc_error error;
 
-		if (cursor->left < 2)
+		if (!take_byte(cursor, &first) || !take_byte(cursor, &count))
 			return LWC_ERR_TRUNCATED;
-		first = cursor->at[0];
-		count = cursor->at[1];
-		cursor->at += 2;
-		cursor->left -= 2;
-		if (c ? first < symbol : first)
+		if (count > DELTA_CODES || (c ? first < next : first))
 			return LWC_ERR_GEOMETRY;
-		if (count > DELTA_BYTES)
-			return LWC_ERR_GEOMETRY;
-		if (cursor->left < count)
-			return LWC_ERR_TRUNCATED;
-		if (!read_tokens(&tables->classes[c], count, cursor->at))
-			return LWC_ERR_STREAM;
-		cursor->at += count;
-		cursor->left -= count;
+		error = read_tokens(&tables->classes[c], count, cursor);
+		if (error)
+			return error;
 		/* all from here on, until the next class takes its own */
 		for (i = first; i < 256; i++)
 			tables->class_of[i] = c * (u32)sizeof(struct delta_class);
-		symbol = first + 1;
+		next = first + 1;
 	}
-	return LWC_OK;
+	return cursor->upper != NONE && cursor->upper ? LWC_ERR_PADDING : LWC_OK;
 }
 
 enum lwc_error delta_run_scalar(const struct delta_streams *streams, u8 field, bool rare,
@@ -113,7 +154,7 @@ static enum lwc_error decode(const struct lwc_impl *impl, u8 field, const u8 *sr
 			     u32 count, u8 *scratch)
 {
 	struct delta_tables *tables = (struct delta_tables *)scratch;
-	struct cursor cursor = { src + sizeof(struct lwc_delta_header), 0 };
+	struct cursor cursor = { .at = src + sizeof(struct lwc_delta_header), .upper = NONE };
 	struct lwc_delta_header header;
 	struct delta_streams streams;
 	enum lwc_error error;

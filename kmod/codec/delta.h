@@ -18,10 +18,10 @@ static inline u32 delta_token_least(u32 token)
 	return token < LWC_DELTA_DIRECT ? token : (u32)((half << delta_token_low(token)) - 1);
 }
 
-/* Byte j, from 1 on, is the frequency of the token and of delta_twins - 1 before it. */
-#define DELTA_BYTES		(LWC_DELTA_TOKENS - 1 - LWC_DELTA_DIRECT / 2)
+/* Code j of a class, from 1 on, is for the token and for delta_twins - 1 before it. */
+#define DELTA_CODES		(LWC_DELTA_TOKENS - 1 - LWC_DELTA_DIRECT / 2)
 
-static inline u32 delta_byte_token(u32 j)
+static inline u32 delta_code_token(u32 j)
 {
 	return j <= LWC_DELTA_DIRECT / 2 ? 2 * j : j + LWC_DELTA_DIRECT / 2;
 }
@@ -31,13 +31,15 @@ static inline u32 delta_twins(u32 j)
 	return j <= LWC_DELTA_DIRECT / 2 ? 2 : 1;
 }
 
-/* Of a byte up to DELTA_FREQUENCY_LAST, which is LWC_DELTA_TOTAL. */
-#define DELTA_FREQUENCY_LAST	80
-
-static inline u32 delta_frequency(u32 byte)
+static inline u32 delta_frequency(u32 code)
 {
-	return byte < 8 ? byte : (8 + byte % 8) << (byte / 8 - 1);
+	return code < 4 ? code : (4 + code % 4) << (code / 4 - 1);
 }
+
+/* Nibbles of codes: those below the last are differences to the code before. */
+#define DELTA_NIBBLE_SAME	10
+#define DELTA_NIBBLE_CODE	15
+#define DELTA_CODE_BEFORE	20
 
 static inline u32 delta_shift(u32 shift, u32 pivot, u32 symbol, u32 bits)
 {

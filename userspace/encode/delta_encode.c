@@ -4,6 +4,7 @@
 #include "kmod/codec/delta.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,15 +17,15 @@
 #define MEDIAN_BITS 4
 /* Elements from which shifts are chosen. */
 #define SAMPLE 8192
-/* Bytes of a class beside its frequencies. */
-#define CLASS_BYTES 2
+/* Nibbles of a class beside its codes, and of its first code. */
+#define CLASS_NIBBLES 6
 
 /* Elements of the symbols from first up to the next class's, and their tokens. */
 struct symbol_class {
     uint32_t first;
-    uint32_t bytes; /* up to the last one with a token that occurs */
+    uint32_t codes; /* up to the last one with a token that occurs */
     uint32_t total;
-    uint32_t count[1 + DELTA_BYTES]; /* of token 0, then of the tokens of each byte */
+    uint32_t count[1 + DELTA_CODES]; /* of token 0, then of the tokens of each code */
     double bits;                     /* of the tokens and the class itself */
 };
 
@@ -45,7 +46,7 @@ struct delta_encoder {
     uint32_t class_count;
     uint8_t class_of[SYMBOLS];
     uint8_t shift_of[SYMBOLS];
-    uint8_t frequencies[LWC_DELTA_CLASSES][1 + DELTA_BYTES]; /* by byte, from 1 on */
+    uint8_t codes[LWC_DELTA_CLASSES][1 + DELTA_CODES]; /* of frequencies, from 1 on */
     struct part parts[LWC_DELTA_CLASSES][LWC_DELTA_TOKENS];
     uint8_t shift, pivot;
     uint16_t words[1 + LWC_LEVELS_WEIGHTS]; /* the first is written to, but never a word */
@@ -231,33 +232,33 @@ static double n_log_n(uint32_t n)
 
 static void weigh(struct symbol_class *cls)
 {
-    cls->total = cls->bytes = 0;
+    cls->total = cls->codes = 0;
     cls->bits = 0;
-    for (uint32_t j = 0; j <= DELTA_BYTES; j++) {
+    for (uint32_t j = 0; j <= DELTA_CODES; j++) {
         if (!cls->count[j])
             continue;
         cls->total += cls->count[j];
-        cls->bytes = j;
+        cls->codes = j;
         cls->bits -= n_log_n(cls->count[j]);
         if (j && delta_twins(j) == 2)
             cls->bits += cls->count[j];
     }
-    cls->bits += n_log_n(cls->total) + 8.0 * (CLASS_BYTES + cls->bytes);
+    cls->bits += n_log_n(cls->total) + 4.0 * (CLASS_NIBBLES + cls->codes);
 }
 
 static void merge(struct symbol_class *cls, const struct symbol_class *next)
 {
-    for (uint32_t j = 0; j <= DELTA_BYTES; j++)
+    for (uint32_t j = 0; j <= DELTA_CODES; j++)
         cls->count[j] += next->count[j];
     weigh(cls);
 }
 
 /* counts: of each token */
-static void count_bytes(struct symbol_class *cls, const uint32_t counts[LWC_DELTA_TOKENS])
+static void count_codes(struct symbol_class *cls, const uint32_t counts[LWC_DELTA_TOKENS])
 {
     cls->count[0] = counts[0];
-    for (uint32_t j = 1; j <= DELTA_BYTES; j++) {
-        uint32_t token = delta_byte_token(j);
+    for (uint32_t j = 1; j <= DELTA_CODES; j++) {
+        uint32_t token = delta_code_token(j);
 
         cls->count[j] = counts[token] + (delta_twins(j) == 2 ? counts[token - 1] : 0);
     }
@@ -281,7 +282,7 @@ static void choose_classes(struct delta_encoder *encoder)
     for (uint32_t s = 0; s < SYMBOLS; s++) {
         struct symbol_class *cls = &encoder->classes[count];
 
-        count_bytes(cls, encoder->counts[0][s]);
+        count_codes(cls, encoder->counts[0][s]);
         weigh(cls);
         cls->first = s;
         count += cls->total != 0;
@@ -314,34 +315,34 @@ static void choose_classes(struct delta_encoder *encoder)
                SYMBOLS - encoder->classes[c].first);
 }
 
-/* The byte whose frequency is nearest. */
-static uint8_t nearest_frequency(double wanted)
+/* The code whose frequency is nearest, but not 0. */
+static uint8_t nearest_code(double wanted)
 {
-    uint32_t byte = 1;
+    uint32_t code = 1;
 
-    while (byte < DELTA_FREQUENCY_LAST && (double)delta_frequency(byte + 1) <= wanted)
-        byte++;
-    if (byte < DELTA_FREQUENCY_LAST &&
-        delta_frequency(byte + 1) - wanted < wanted - delta_frequency(byte))
-        byte++;
-    return (uint8_t)byte;
+    while (code < LWC_DELTA_CODE_MAX && (double)delta_frequency(code + 1) <= wanted)
+        code++;
+    if (code < LWC_DELTA_CODE_MAX &&
+        delta_frequency(code + 1) - wanted < wanted - delta_frequency(code))
+        code++;
+    return (uint8_t)code;
 }
 
-static uint32_t sum_frequencies(const uint8_t *bytes, uint32_t count)
+static uint32_t sum_frequencies(const uint8_t *codes, uint32_t count)
 {
     uint32_t sum = 0;
 
     for (uint32_t j = 1; j <= count; j++)
-        sum += delta_frequency(bytes[j]) * delta_twins(j);
+        sum += delta_frequency(codes[j]) * delta_twins(j);
     return sum;
 }
 
-/* Bytes whose tokens occur, the most frequent first; returns how many. */
-static uint32_t rank_bytes(const struct symbol_class *cls, uint8_t order[DELTA_BYTES])
+/* Codes whose tokens occur, the most frequent first; returns how many. */
+static uint32_t rank_codes(const struct symbol_class *cls, uint8_t order[DELTA_CODES])
 {
     uint32_t used = 0;
 
-    for (uint32_t j = 1; j <= cls->bytes; j++) {
+    for (uint32_t j = 1; j <= cls->codes; j++) {
         uint32_t at = used;
 
         if (!cls->count[j])
@@ -358,28 +359,28 @@ static uint32_t rank_bytes(const struct symbol_class *cls, uint8_t order[DELTA_B
  * Frequencies of a class. What rounding one of them leaves is passed on to a
  * rarer one, so that token 0, which gets the rest, gets what it needs.
  */
-static void choose_frequencies(const struct symbol_class *cls, uint8_t *bytes)
+static void choose_frequencies(const struct symbol_class *cls, uint8_t *codes)
 {
-    uint8_t order[DELTA_BYTES];
-    uint32_t used = rank_bytes(cls, order);
+    uint8_t order[DELTA_CODES];
+    uint32_t used = rank_codes(cls, order);
     double left = 0, scale = LWC_DELTA_TOTAL / (double)cls->total;
 
-    memset(bytes, 0, 1 + DELTA_BYTES);
+    memset(codes, 0, 1 + DELTA_CODES);
     for (uint32_t i = 0; i < used; i++) {
         uint32_t j = order[i], twins = delta_twins(j);
         double wanted = left + cls->count[j] * scale;
 
-        bytes[j] = nearest_frequency(wanted / twins);
-        left = wanted - delta_frequency(bytes[j]) * twins;
+        codes[j] = nearest_code(wanted / twins);
+        left = wanted - delta_frequency(codes[j]) * twins;
     }
     /* many rare tokens take more than there is */
-    while (sum_frequencies(bytes, cls->bytes) > LWC_DELTA_TOTAL - (cls->count[0] != 0)) {
+    while (sum_frequencies(codes, cls->codes) > LWC_DELTA_TOTAL - (cls->count[0] != 0)) {
         uint32_t largest = 1;
 
-        for (uint32_t j = 2; j <= cls->bytes; j++)
-            if (bytes[j] > bytes[largest])
+        for (uint32_t j = 2; j <= cls->codes; j++)
+            if (codes[j] > codes[largest])
                 largest = j;
-        bytes[largest]--;
+        codes[largest]--;
     }
 }
 
@@ -391,13 +392,13 @@ static uint32_t prepare_part(struct part *part, uint32_t begin, uint32_t frequen
     return begin + frequency;
 }
 
-static void prepare_parts(const struct symbol_class *cls, const uint8_t *bytes, struct part *parts)
+static void prepare_parts(const struct symbol_class *cls, const uint8_t *codes, struct part *parts)
 {
     uint32_t begin =
-        prepare_part(&parts[0], 0, LWC_DELTA_TOTAL - sum_frequencies(bytes, cls->bytes));
+        prepare_part(&parts[0], 0, LWC_DELTA_TOTAL - sum_frequencies(codes, cls->codes));
 
-    for (uint32_t j = 1; j <= cls->bytes; j++) {
-        uint32_t token = delta_byte_token(j), frequency = delta_frequency(bytes[j]);
+    for (uint32_t j = 1; j <= cls->codes; j++) {
+        uint32_t token = delta_code_token(j), frequency = delta_frequency(codes[j]);
 
         if (delta_twins(j) == 2)
             begin = prepare_part(&parts[token - 1], begin, frequency);
@@ -473,23 +474,57 @@ BMI2 static uint8_t *put_low(const struct delta_encoder *encoder, uint32_t count
     return out + (bits != 0);
 }
 
+/* Where the next nibble goes. */
+struct nibbles {
+    uint8_t *at;
+    bool upper;
+};
+
+static void put_nibble(struct nibbles *nibbles, uint32_t nibble)
+{
+    if (nibbles->upper)
+        *nibbles->at++ |= (uint8_t)(nibble << 4);
+    else
+        *nibbles->at = (uint8_t)nibble;
+    nibbles->upper = !nibbles->upper;
+}
+
+static void put_byte(struct nibbles *nibbles, uint32_t byte)
+{
+    put_nibble(nibbles, byte & 15);
+    put_nibble(nibbles, byte >> 4);
+}
+
+static void put_class(struct nibbles *nibbles, const struct symbol_class *cls, const uint8_t *codes)
+{
+    uint32_t before = DELTA_CODE_BEFORE;
+
+    put_byte(nibbles, cls->first);
+    put_byte(nibbles, cls->codes);
+    for (uint32_t j = 1; j <= cls->codes; j++) {
+        uint32_t nibble = codes[j] + DELTA_NIBBLE_SAME - before;
+
+        if (nibble < DELTA_NIBBLE_CODE) {
+            put_nibble(nibbles, nibble);
+        } else {
+            put_nibble(nibbles, DELTA_NIBBLE_CODE);
+            put_byte(nibbles, codes[j]);
+        }
+        before = codes[j];
+    }
+}
+
 static uint8_t *put_header(struct delta_encoder *encoder, uint32_t low, uint8_t *at)
 {
     struct lwc_delta_header header = {
         .classes = (uint8_t)encoder->class_count, .shift = encoder->shift, .pivot = encoder->pivot};
+    struct nibbles nibbles = {at + sizeof(header), false};
 
     put_le32(&header.low, low);
     memcpy(at, &header, sizeof(header));
-    at += sizeof(header);
-    for (uint32_t c = 0; c < encoder->class_count; c++) {
-        const struct symbol_class *cls = &encoder->classes[c];
-
-        *at++ = (uint8_t)cls->first;
-        *at++ = (uint8_t)cls->bytes;
-        memcpy(at, encoder->frequencies[c] + 1, cls->bytes);
-        at += cls->bytes;
-    }
-    return at;
+    for (uint32_t c = 0; c < encoder->class_count; c++)
+        put_class(&nibbles, &encoder->classes[c], encoder->codes[c]);
+    return nibbles.at + nibbles.upper;
 }
 
 /* The stored bytes, low of them low bits; their number, or 0 if limit is not more. */
@@ -527,8 +562,8 @@ size_t delta_encode(struct delta_encoder *encoder, uint8_t field, const uint8_t 
     if ((bits + (double)low) / 8 >= (double)limit)
         return 0;
     for (uint32_t c = 0; c < encoder->class_count; c++) {
-        choose_frequencies(&encoder->classes[c], encoder->frequencies[c]);
-        prepare_parts(&encoder->classes[c], encoder->frequencies[c], encoder->parts[c]);
+        choose_frequencies(&encoder->classes[c], encoder->codes[c]);
+        prepare_parts(&encoder->classes[c], encoder->codes[c], encoder->parts[c]);
     }
     *out = encoder->out;
     return put_all(encoder, count, (uint32_t)((low + 7) / 8), limit);
