@@ -557,6 +557,12 @@ int container_load_base(struct container *container, struct decoder *decoder,
     if (!base)
         return fail(failure, "%s: cannot be read without its base; give it with --base",
                     container->path);
+    if (tile->ref >= container_count(base, LWC_TABLE_TILES))
+        return fail(failure,
+                    "%s: needs tile %" PRIu64 " of %s, which has only %" PRIu64
+                    "; the file is damaged",
+                    container->path, (uint64_t)tile->ref, base->path,
+                    container_count(base, LWC_TABLE_TILES));
     if (decoder_need_base(decoder, failure) < 0 ||
         get_tile(base, tile->ref, decoded, &source, failure) < 0 ||
         container_resolve_copy(base, &source, decoded, failure) < 0 ||

@@ -340,6 +340,8 @@ static int offer_delta(struct encoder *encoder, struct encoded_tile *out, uint16
     return offer(out, (struct lwc_tile){.chain = {LWC_CODEC_DELTA}, .field = field}, data, size);
 }
 
+/* A tile so small that nobody should need a base for it. */
+#define DELTA_SMALLEST 64
 /* DELTA of less than this share of the tile: it does not matter whether others are smaller. */
 #define DELTA_TINY 8
 
@@ -350,6 +352,8 @@ int encode_tile_by(struct encoder *encoder, uint16_t dtype, uint32_t row, const 
 
     memset(&out->entry, 0, sizeof(out->entry));
     out->size = 0;
+    if (len < DELTA_SMALLEST)
+        base = NULL;
     if (base && !memcmp(src, base, len)) {
         out->entry.chain[0] = LWC_CODEC_DELTA;
         return 0;

@@ -50,8 +50,8 @@ int encode_tile(struct encoder *encoder, uint16_t dtype, uint32_t row, const uin
 
 /*
  * The same where base, len decoded bytes of a base's tile, is at hand: the
- * result may be DELTA, which may be no bytes at all. Other codecs are not tried
- * where DELTA takes less than an eighth of the tile.
+ * result may be DELTA, which may be no bytes at all, if len is 64 or more. Other codecs are not
+ * tried where DELTA takes less than an eighth of the tile.
  */
 int encode_tile_by(struct encoder *encoder, uint16_t dtype, uint32_t row, const uint8_t *src,
                    const uint8_t *base, size_t len, struct encoded_tile *out);
