@@ -117,7 +117,7 @@ static enum lwc_error read_classes(struct delta_tables *tables, u32 classes, str
 	return cursor->upper != NONE && cursor->upper ? LWC_ERR_PADDING : LWC_OK;
 }
 
-enum lwc_error delta_run_scalar(const struct delta_streams *streams, u8 field, bool rare,
+enum lwc_error lwc_delta_scalar(const struct delta_streams *streams, u8 field, bool rare,
 				const u8 *base, u32 count, u8 *dst)
 {
 	return delta_run(streams, field, rare, base, count, dst);

@@ -69,9 +69,9 @@ static __always_inline u32 delta_unordered(u32 value, u32 bits, bool is_float)
 struct delta_streams;
 
 /* count elements of the field by those of base; rare: most tokens are 0. */
-enum lwc_error delta_run_scalar(const struct delta_streams *streams, u8 field, bool rare,
+enum lwc_error lwc_delta_scalar(const struct delta_streams *streams, u8 field, bool rare,
 				const u8 *base, u32 count, u8 *dst);
-enum lwc_error delta_run_bmi2(const struct delta_streams *streams, u8 field, bool rare,
+enum lwc_error lwc_delta_bmi2(const struct delta_streams *streams, u8 field, bool rare,
 			      const u8 *base, u32 count, u8 *dst);
 
 /* DELTA by the base's tile (NULL: there is none). scratch: LWC_SCRATCH_TILE bytes. */

@@ -2,7 +2,7 @@
 /* DELTA with the shifts of BMI2, in general registers. */
 #include "delta_run.h"
 
-enum lwc_error delta_run_bmi2(const struct delta_streams *streams, u8 field, bool rare,
+enum lwc_error lwc_delta_bmi2(const struct delta_streams *streams, u8 field, bool rare,
 			      const u8 *base, u32 count, u8 *dst)
 {
 	return delta_run(streams, field, rare, base, count, dst);
