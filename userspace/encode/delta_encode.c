@@ -447,11 +447,22 @@ BMI2 static const uint16_t *put_words(struct delta_encoder *encoder, uint32_t co
     return word;
 }
 
+/* Are eight tokens without low bits of their own? */
+INLINE bool all_direct(const uint8_t *tokens)
+{
+    const uint64_t every = 0x0101010101010101ull;
+    uint64_t eight;
+
+    memcpy(&eight, tokens, 8);
+    return !((eight + (128 - LWC_DELTA_DIRECT) * every) & 128 * every);
+}
+
 /* The low bits of all elements, of which there are some; returns the byte behind them. */
 BMI2 static uint8_t *put_low(const struct delta_encoder *encoder, uint32_t count, uint8_t *out)
 {
     uint32_t least[LWC_DELTA_TOKENS];
     uint8_t of_token[LWC_DELTA_TOKENS];
+    bool shifted = encoder->shift || encoder->pivot;
     uint64_t waiting = 0;
     uint32_t bits = 0;
 
@@ -463,6 +474,10 @@ BMI2 static uint8_t *put_low(const struct delta_encoder *encoder, uint32_t count
         uint32_t token = encoder->token[i], shift = encoder->shift_of[encoder->symbol[i]];
         uint32_t low = shift + of_token[token];
 
+        if (!shifted && i + 8 <= count && all_direct(encoder->token + i)) {
+            i += 7;
+            continue;
+        }
         waiting |= (encoder->difference[i] - ((uint64_t)least[token] << shift)) << bits;
         bits += low;
         memcpy(out, &waiting, 8);
