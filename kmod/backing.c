@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The .lwc behind a region: its superblock, its metadata, its stored bytes. */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/cred.h>
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/memcontrol.h>
 #include <linux/pagemap.h>
+#include <linux/printk.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
@@ -80,6 +83,16 @@ static int choose_superblock(struct lwcmem_backing *backing)
 	return found ? 0 : result;
 }
 
+/* Tiles of a base cannot be had here. Without the feature, no tile may be a DELTA. */
+static int refuse_bases(struct lwcmem_backing *backing)
+{
+	if (!(lwc_le64(&backing->sb.incompat) & LWC_INCOMPAT_DELTA))
+		return 0;
+	pr_err_ratelimited("%pD4: depends on a base container (DELTA), which this module does not decode\n",
+			   backing->file);
+	return -EOPNOTSUPP;
+}
+
 /* --- metadata: one folio of the inode is one block that passed its check --- */
 
 #define META_TABLE_SHIFT	56	/* of a folio's index; a file has fewer blocks than this */
@@ -147,6 +160,8 @@ struct lwcmem_backing *lwcmem_backing_open(struct file *file)
 	init_waitqueue_head(&backing->buffer_wait);
 	backing->memcg = get_mem_cgroup_from_mm(current->mm);
 	error = choose_superblock(backing);
+	if (!error)
+		error = refuse_bases(backing);
 	if (!error)
 		return backing;
 	lwcmem_backing_free(backing);

@@ -78,7 +78,8 @@ enum lwcmem_view {
  *   EINVAL	not a regular file, unknown view or flag, reserved not zero,
  *		a file index beyond the table
  *   EBADMSG	not an .lwc container, or its superblock or tables are damaged
- *   EOPNOTSUPP	the container needs a feature that this module does not know
+ *   EOPNOTSUPP	the container needs a feature that this module does not know, or
+ *		depends on a base container (the kernel log says so)
  *   EISDIR	the file of the index is a directory
  *   ELOOP	fd is itself a region, or lies on too many stacked filesystems
  *   EIO, EINTR	reading the container failed, or a fatal signal came

@@ -37,6 +37,10 @@
  * Every byte of every file of the model belongs to an object: a tensor, or a
  * literal (what is between tensors, and files that hold none). An object is
  * cut into tiles that decode independently of each other.
+ *
+ * A container may depend on others, its bases: a tile of it is then stored as
+ * what differs from a tile of a base (LWC_CODEC_DELTA). Each base is named in
+ * DEPS, and has no bases itself.
  */
 #ifndef _UAPI_LWCMEM_FORMAT_H
 #define _UAPI_LWCMEM_FORMAT_H
@@ -68,11 +72,12 @@
 #define LWC_INCOMPAT_COPY	 (1ull << 2)
 #define LWC_INCOMPAT_SPARSE	 (1ull << 3)
 #define LWC_INCOMPAT_GRID	 (1ull << 4)	/* and LEVELS of its scales */
+#define LWC_INCOMPAT_DELTA	 (1ull << 6)	/* and DEPS */
 /* LEVELS in structure s and LEVELS of field f: one bit each */
 #define LWC_INCOMPAT_STRUCTURE(s) (1ull << (16 + (s)))
 #define LWC_INCOMPAT_FIELD(f)	 (1ull << (32 + (f)))
 #define LWC_INCOMPAT_KNOWN	 (LWC_INCOMPAT_PLANES | LWC_INCOMPAT_ZSTD | LWC_INCOMPAT_COPY | \
-				  LWC_INCOMPAT_SPARSE | LWC_INCOMPAT_GRID | \
+				  LWC_INCOMPAT_SPARSE | LWC_INCOMPAT_GRID | LWC_INCOMPAT_DELTA | \
 				  (LWC_INCOMPAT_STRUCTURE(LWC_STRUCTURES) - LWC_INCOMPAT_STRUCTURE(1)) | \
 				  (LWC_INCOMPAT_FIELD(LWC_FIELDS) - LWC_INCOMPAT_FIELD(1)))
 
@@ -200,6 +205,7 @@ enum lwc_codec_id {
 	LWC_CODEC_COPY = 6,		/* same bytes as tile ref; never of a COPY */
 	LWC_CODEC_SPARSE = 7,		/* a mask, then inner for what is not zero */
 	LWC_CODEC_GRID = 8,		/* scales, then inner for integers that they multiply */
+	LWC_CODEC_DELTA = 10,		/* what differs from tile ref of a base */
 	LWC_CODECS,
 };
 
@@ -207,8 +213,13 @@ enum lwc_codec_id {
  * chain: outermost first; the stored bytes are input of the last codec. Valid
  * chains: one codec, PLANES followed by RAW or ZSTD, SPARSE or GRID followed by
  * RAW or LEVELS. param: element size of PLANES, structure of LEVELS, else 0. field:
- * of LEVELS, else 0. COPY stores nothing: offset, stored and crc are those of
- * the tile it names, which ref repeats for checking.
+ * of LEVELS and DELTA, else 0. COPY stores nothing: offset, stored and crc are
+ * those of the tile it names, which ref repeats for checking; they say nothing
+ * of a base even if that tile is a DELTA.
+ *
+ * DELTA: ref is the index of a tile in the TILES table of base number `base` of
+ * DEPS. That tile decodes to as many bytes; it may be a COPY, but no DELTA.
+ * A tile that equals it stores nothing: field, offset, stored and crc are 0.
  */
 struct lwc_tile {
 	__le64 offset;
@@ -217,10 +228,15 @@ struct lwc_tile {
 	__u8 chain[LWC_CHAIN_MAX];
 	__u8 param;
 	__u8 field;
-	__u8 reserved[2];
-	__le64 ref;
+	__u8 base;			/* of DELTA, an index in DEPS; else 0 */
+	__u8 reserved;
+	__le64 ref;			/* of COPY and DELTA; else 0 */
 };
 
+/*
+ * A base: the container with this uuid. sha256: over the concatenated sha256 of
+ * the objects of the base. A container with entries here has LWC_INCOMPAT_DELTA.
+ */
 struct lwc_dep {
 	__u8 uuid[16];
 	__u8 sha256[32];
@@ -356,6 +372,66 @@ struct lwc_grid_header {
 	__u8 reserved[2];
 };
 
+/*
+ * DELTA: an entropy code for the differences between the elements of the tile
+ * and those of the base's tile, given the symbol (see LEVELS) of the base's
+ * element. In all fields that are floats, elements are taken as integers in the
+ * order of the values, one to one: with n bits, those without sign are moved up
+ * by 2^(n-1), all bits of the others inverted. The difference d, modulo 2^n in
+ * -2^(n-1) .. 2^(n-1) - 1, becomes u = 2 * d, or -2 * d - 1 if d is negative.
+ *
+ * The shift of an element is shift + max(0, pivot - symbol), n - 6 at most. Its
+ * token t stands for v = u >> shift: t is v itself below LWC_DELTA_DIRECT; from
+ * there on two tokens share an octave of v + 1: with e = (t - LWC_DELTA_DIRECT)
+ * / 2 + 3 token t begins at v = (2 + (t - LWC_DELTA_DIRECT) % 2) * 2^e - 1, and
+ * e low bits are added. So an element has e (or 0) + shift low bits in all,
+ * which are added to the beginning << shift; and all is modulo 2^n.
+ *
+ * Symbols are cut into classes at the first symbol of each; the first class
+ * begins at 0. A class has frequencies of its tokens that add up to
+ * LWC_DELTA_TOTAL. They are given by codes 0 .. LWC_DELTA_CODE_MAX: number j = 1
+ * .. LWC_DELTA_DIRECT / 2 is for token 2 * j - 1 and as much for 2 * j, which are
+ * the two signs of a difference; those that follow are for one token each. Code
+ * c means c if it is below 4, else (4 + c % 4) << (c / 4 - 1). Token 0 has what
+ * is left, tokens without a code have none.
+ *
+ * The classes are a string of nibbles, the lower one of a byte first, up to the
+ * end of a byte (a nibble that is left is 0). For each class: its first symbol
+ * and the number of its codes, two nibbles each, lower one first; and the codes.
+ * A nibble below 15 is a code less the code before it plus 10, where before the
+ * first one 20 is assumed; 15 says that two nibbles follow that are the code.
+ *
+ * Tokens are decoded with LWC_DELTA_STATES states in turn: element i belongs to
+ * state i % LWC_DELTA_STATES. A token takes the part of 0 .. LWC_DELTA_TOTAL - 1
+ * that begins behind those of the tokens before it, and is as long as its
+ * frequency. With slot = state % LWC_DELTA_TOTAL, the token whose part that lies
+ * in is decoded, and
+ *
+ *	state = frequency * (state / LWC_DELTA_TOTAL) + slot - begin of the part
+ *
+ * and if that is below LWC_DELTA_LOW, state = state * 65536 + the next word. At
+ * the end all states are LWC_DELTA_LOW and all words are used.
+ *
+ * Layout of the stored bytes: struct lwc_delta_header; the classes; the states
+ * (le32); the low bits of all elements in order, packed as codes of LEVELS are;
+ * words (le16) up to the end.
+ */
+#define LWC_DELTA_CLASSES	8
+#define LWC_DELTA_DIRECT	15
+#define LWC_DELTA_TOKENS	72
+#define LWC_DELTA_CODE_MAX	44	/* LWC_DELTA_TOTAL */
+#define LWC_DELTA_TOTAL		4096
+#define LWC_DELTA_STATES	4
+#define LWC_DELTA_LOW		65536
+
+struct lwc_delta_header {
+	__le32 low;			/* bytes of the low bits */
+	__u8 classes;
+	__u8 shift;
+	__u8 pivot;
+	__u8 reserved;
+};
+
 #ifdef __cplusplus
 #define LWC_SIZE_ASSERT(t, n) static_assert(sizeof(t) == (n), #t)
 #else
@@ -372,5 +448,6 @@ LWC_SIZE_ASSERT(struct lwc_dep, 48);
 LWC_SIZE_ASSERT(struct lwc_levels_header, 64);
 LWC_SIZE_ASSERT(struct lwc_sparse_header, 8);
 LWC_SIZE_ASSERT(struct lwc_grid_header, 16);
+LWC_SIZE_ASSERT(struct lwc_delta_header, 8);
 
 #endif

@@ -112,6 +112,7 @@ static inline size_t lwc_stream_bytes(u32 count, u32 width)
 	return ((size_t)count * width + 7) / 8;
 }
 
+struct delta_streams;
 struct levels_parts;
 
 struct lwc_impl {
@@ -139,6 +140,9 @@ struct lwc_impl {
 	 * as the mask has ones: each is read before its place is written.
 	 */
 	void (*scatter)(const u8 *mask, u32 count, u32 element, const u8 *src, u8 *dst);
+	/* DELTA: see delta.h */
+	enum lwc_error (*delta)(const struct delta_streams *streams, u8 field, bool rare,
+				const u8 *base, u32 count, u8 *dst);
 	/* interleave element bytes: plane b of count bytes at src + b * count */
 	void (*planes)(const u8 *src, u8 *dst, size_t count, u32 element);
 };
@@ -180,6 +184,7 @@ struct lwc_scratch {
 	u8 *tile;		/* LWC_SCRATCH_TILE bytes */
 	void *zstd;		/* lwc_zstd_workspace() bytes */
 	size_t zstd_len;
+	const u8 *base;		/* DELTA: the base's tile, decoded to dst_len bytes; or NULL */
 };
 
 /*

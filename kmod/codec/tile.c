@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-3-Clause
 /* From a tile entry and its stored bytes to the decoded tile. */
+#include "delta.h"
 #include "grid.h"
 #include "levels.h"
 #include "sparse.h"
@@ -158,6 +159,9 @@ enum lwc_error lwc_tile_decode(const struct lwc_impl *impl, const struct lwc_til
 		return decode_sparse(impl, entry, src, src_len, dst, dst_len, scratch);
 	case LWC_CODEC_GRID:
 		return decode_grid(impl, entry, src, src_len, dst, dst_len, scratch);
+	case LWC_CODEC_DELTA:
+		return lwc_delta_decode(impl, entry->field, src, src_len, scratch->base, dst,
+					dst_len, scratch->tile);
 	default:
 		return LWC_ERR_CHAIN;
 	}

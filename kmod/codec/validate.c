@@ -140,6 +140,9 @@ enum lwc_error lwc_superblock_check(const struct lwc_superblock *sb, u64 file_le
 			return LWC_ERR_TABLE;
 	if (lwc_le64(&sb->tables[LWC_TABLE_DEPS].count) > LWC_MAX_DEPS)
 		return LWC_ERR_TABLE;
+	if (lwc_le64(&sb->tables[LWC_TABLE_DEPS].count) &&
+	    !(lwc_le64(&sb->incompat) & LWC_INCOMPAT_DELTA))
+		return LWC_ERR_TABLE;
 	return LWC_OK;
 }
 
@@ -239,25 +242,40 @@ static bool chain_ok(const struct lwc_tile *entry)
 		return false;
 	if (chain[0] == LWC_CODEC_LEVELS)
 		return lwc_levels_shape(entry->param) && lwc_field_size(entry->field);
-	return !entry->param && !entry->field && chain[0] >= LWC_CODEC_RAW && chain[0] < LWC_CODECS;
+	if (chain[0] == LWC_CODEC_DELTA)
+		return !entry->param && (!lwc_le32(&entry->stored) ? !entry->field :
+								     lwc_field_size(entry->field));
+	return !entry->param && !entry->field && chain[0] >= LWC_CODEC_RAW &&
+	       chain[0] <= LWC_CODEC_COPY;
+}
+
+/* ref, base, and where the stored bytes are. */
+static bool places_ok(const struct lwc_tile *entry, const struct lwc_superblock *sb)
+{
+	u64 offset = lwc_le64(&entry->offset), ref = lwc_le64(&entry->ref);
+	u32 stored = lwc_le32(&entry->stored);
+
+	if (entry->chain[0] == LWC_CODEC_DELTA) {
+		if (!range_ok(sb, LWC_TABLE_DEPS, entry->base, 1))
+			return false;
+		return stored ? inside(sb, offset, stored) : !offset && !lwc_le32(&entry->crc);
+	}
+	if (entry->base || !inside(sb, offset, stored))
+		return false;
+	return entry->chain[0] == LWC_CODEC_COPY ? range_ok(sb, LWC_TABLE_TILES, ref, 1) : !ref;
 }
 
 enum lwc_error lwc_tile_check(const struct lwc_tile *entry, const struct lwc_superblock *sb,
 			      u32 decoded_len)
 {
 	u32 stored = lwc_le32(&entry->stored);
-	bool copy = entry->chain[0] == LWC_CODEC_COPY;
 
-	if (!chain_ok(entry) || !zeroes(entry->reserved, sizeof(entry->reserved)))
+	if (!chain_ok(entry) || entry->reserved)
 		return LWC_ERR_CHAIN;
-	if (!stored || stored > LWC_TILE_MAX || stored > decoded_len + 64u)
+	if ((!stored && entry->chain[0] != LWC_CODEC_DELTA) || stored > LWC_TILE_MAX ||
+	    stored > decoded_len + 64u)
 		return LWC_ERR_GEOMETRY;
-	if (!inside(sb, lwc_le64(&entry->offset), stored))
-		return LWC_ERR_BOUNDS;
-	if (copy ? !range_ok(sb, LWC_TABLE_TILES, lwc_le64(&entry->ref), 1) :
-		   lwc_le64(&entry->ref) != 0)
-		return LWC_ERR_BOUNDS;
-	return LWC_OK;
+	return places_ok(entry, sb) ? LWC_OK : LWC_ERR_BOUNDS;
 }
 
 enum lwc_error lwc_copy_check(const struct lwc_tile *copy, const struct lwc_tile *source)

@@ -3,6 +3,7 @@
 # Containers written once must be read for ever: every decoder gives back the model of make.py, and
 # between them they hold every codec and structure. To write them anew (a format change while the
 # format is a draft): LWCMEM_ISA=scalar build/lwcmem pack MODEL -o tests/golden/levels-2-2-2-2.lwc --structure 2,2,2,2
+# and then, for it is the base, pack TUNED -o tests/golden/tuned/delta.lwc --base tests/golden/levels-2-2-2-2.lwc
 set -u
 work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
 golden=$PWD/tests/golden
@@ -41,3 +42,18 @@ done
 for field in levels half single narrow e4m3 e5m2 int8; do
 	check "golden: LEVELS of $field is covered" grep -qE "^ *$field .* LEVELS" <("$LWCMEM" info "$golden/levels-2-2-2-2.lwc" --tensors)
 done
+
+# A fine-tune of the model
+base=$golden/levels-2-2-2-2.lwc file=$golden/tuned/delta.lwc tuned=$work/tuned
+python3 "$golden/make.py" "$tuned" tuned || { echo "not ok make the fine-tune"; exit 1; }
+check "golden delta: verify" "$LWCMEM" verify "$file" --base "$base" --against "$tuned"
+for isa in scalar bmi2 avx2 avx512; do
+	check "golden delta: unpack with $isa at most" env LWCMEM_ISA=$isa "$LWCMEM" unpack "$file" --base "$base" -o "$tuned.$isa"
+	check "golden delta: the same model with $isa at most" diff -r "$tuned" "$tuned.$isa"
+done
+check "golden delta: pack" "$LWCMEM" pack "$tuned" -o "$work/delta.lwc" --base "$base"
+check "golden delta: encoded as then" diff <("$LWCMEM" info "$file" --tensors | grep -E 'DELTA|COPY') \
+	<("$LWCMEM" info "$work/delta.lwc" --tensors | grep -E 'DELTA|COPY')
+# decoded by what the format says, and of all fields
+fields=$(python3 "$golden/delta.py" "$file" "$work/model" "$tuned")
+check "golden delta: as the format says ($fields)" [ "$fields" = "bf16 e4m3 e5m2 equal f16 f32 i8" ]

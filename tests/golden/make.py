@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""make.py DIR: the model of the golden containers, from integers alone: the same on every machine."""
+"""
+make.py DIR [tuned]: the model of the golden containers, from integers alone: the same on every machine. tuned: a
+fine-tune of it.
+"""
 import os
 import struct
 import sys
@@ -65,7 +68,27 @@ class Random:
         return bytes(self.bits(8) for _ in range(count))
 
 
-def main(directory):
+ELEMENT = {"BF16": 2, "F16": 2, "F32": 4, "F8_E4M3": 1, "F8_E5M2": 1, "I8": 1}
+
+
+def tune(tensors):
+    """Small steps of some elements, large ones of a few; tensors of other dtypes stay as they are."""
+    random, out = Random(2027), []
+    for name, dtype, shape, content in tensors:
+        size = ELEMENT.get(dtype, 1)
+        content = bytearray(content)
+        for i in range(0, len(content) if dtype in ELEMENT and name != "const" else 0, size):
+            value, kind = int.from_bytes(content[i:i + size], "little"), random.bits(6)
+            if kind < 12:
+                value += random.bits(2) - random.bits(2)
+            elif kind == 63:
+                value = random.bits(8 * size)
+            content[i:i + size] = (value % 2 ** (8 * size)).to_bytes(size, "little")
+        out.append((name, dtype, shape, bytes(content)))
+    return out
+
+
+def main(directory, tuned=False):
     random = Random(2026)
     os.makedirs(os.path.join(directory, "empty"))
     matrix = random.weights(48 * 64)
@@ -73,7 +96,7 @@ def main(directory):
     many = struct.pack("<4096H", *(random.weight() if random.bits(3) else random.bits(16)
                                    for _ in range(4096)))
     in_fp32 = b"".join(b"\0\0" + random.weights(1) for _ in range(1000))
-    safetensors(os.path.join(directory, "model.safetensors"), [
+    tensors = [
         ("levels", "BF16", [48, 64], matrix),
         ("copy", "BF16", [48, 64], matrix),
         ("ragged", "BF16", [31, 33], random.weights(31 * 33)),
@@ -97,10 +120,11 @@ def main(directory):
         ("e4m3", "F8_E4M3", [40, 65], random.numbers("B", 40 * 65, 4, 3)),
         ("e5m2", "F8_E5M2", [40, 65], random.numbers("B", 40 * 65, 5, 2)),
         ("int8", "I8", [40, 65], bytes((random.bits(5) - random.bits(5)) % 256 for _ in range(2600))),
-    ])
+    ]
+    safetensors(os.path.join(directory, "model.safetensors"), tune(tensors) if tuned else tensors)
     with open(os.path.join(directory, "text.txt"), "w") as out:
         out.write("the same line again and again\n" * 100)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], sys.argv[2:] == ["tuned"])

@@ -336,19 +336,40 @@ void base_free(struct base *base)
     free(base);
 }
 
-bool base_tile(struct base *base, unsigned int worker, size_t object, uint64_t index,
-               const uint8_t *data, uint32_t length, struct lwc_tile *entry, const uint8_t **stored)
+/* Read the old tile of the same place; entry: it, or if it is a COPY what it is a copy of. */
+static bool read_old(struct base *base, unsigned int worker, size_t object, uint64_t index,
+                     uint32_t length, struct lwc_tile *entry)
 {
     const struct lwc_object *old = &base->candidates[object];
     struct contents_reader *reader = &base->readers[worker];
     struct failure ignored;
 
-    if (index >= old->tile_count || lwc_tile_length(old, index) != length ||
-        container_tile(base->container, old, index, entry, &ignored) < 0 ||
-        container_resolve_copy(base->container, entry, length, &ignored) < 0 ||
-        container_read_tile(base->container, &reader->decoder, old, index, reader->stored,
-                            reader->decoded, &ignored) < 0)
-        return false;
-    *stored = reader->stored;
-    return memcmp(reader->decoded, data, length) == 0;
+    return index < old->tile_count && lwc_tile_length(old, index) == length &&
+           container_tile(base->container, old, index, entry, &ignored) == 0 &&
+           container_resolve_copy(base->container, entry, length, &ignored) == 0 &&
+           container_read_tile(base->container, &reader->decoder, old, index, reader->stored,
+                               reader->decoded, &ignored) == 0;
+}
+
+bool base_tile(struct base *base, unsigned int worker, size_t object, uint64_t index,
+               const uint8_t *data, uint32_t length, struct lwc_tile *entry, const uint8_t **stored)
+{
+    *stored = base->readers[worker].stored;
+    return read_old(base, worker, object, index, length, entry) &&
+           memcmp(base->readers[worker].decoded, data, length) == 0;
+}
+
+const uint8_t *base_decoded(struct base *base, unsigned int worker, size_t object, uint64_t index,
+                            uint32_t length, uint64_t *number)
+{
+    const struct lwc_object *old = &base->candidates[object];
+    struct failure ignored;
+    struct lwc_tile entry;
+
+    if (old->dtype != base->plan->objects[object].entry.dtype ||
+        !read_old(base, worker, object, index, length, &entry) ||
+        container_tile(base->container, old, index, &entry, &ignored) < 0)
+        return NULL;
+    *number = entry.chain[0] == LWC_CODEC_COPY ? entry.ref : old->tile_first + index;
+    return base->readers[worker].decoded;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The current generation of a container, as the next one sees it: which of its
- * tiles the model still has.
+ * A container as one that is made after it sees it: its own next generation,
+ * or one that depends on it. Which of its tiles does the model still have, or
+ * have with differences?
  *
  * Each object of a plan gets at most one old object to compare with: the one
  * of its place (file and tensor, or position among what is between tensors),
@@ -31,5 +32,14 @@ void base_free(struct base *base); /* NULL is allowed */
 bool base_tile(struct base *base, unsigned int worker, size_t object, uint64_t index,
                const uint8_t *data, uint32_t length, struct lwc_tile *entry,
                const uint8_t **stored);
+
+/*
+ * The decoded bytes of the old tile of the same place, until worker's next
+ * call, and its number in the table of tiles, which is not that of a COPY.
+ * NULL: no object of the same dtype is there, or the tile has another length
+ * or is damaged.
+ */
+const uint8_t *base_decoded(struct base *base, unsigned int worker, size_t object, uint64_t index,
+                            uint32_t length, uint64_t *number);
 
 #endif

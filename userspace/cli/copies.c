@@ -85,6 +85,7 @@ static int same_codec(const struct lwc_tile *left, const struct lwc_tile *right)
 {
     return left->stored == right->stored && left->crc == right->crc &&
            left->param == right->param && left->field == right->field &&
+           left->base == right->base && left->ref == right->ref &&
            !memcmp(left->chain, right->chain, sizeof(left->chain));
 }
 
@@ -114,6 +115,7 @@ int copies_find(struct copies *copies, struct writer *writer, const struct lwc_t
         entry->ref = slot->index_plus_1 - 1;
         entry->param = 0;
         entry->field = 0;
+        entry->base = 0;
         memset(entry->chain, 0, sizeof(entry->chain));
         entry->chain[0] = LWC_CODEC_COPY;
         return 1;

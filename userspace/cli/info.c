@@ -12,6 +12,7 @@
 
 struct options {
     const char *path;
+    const char *base;
     bool tensors;
     bool bounds;
     bool json;
@@ -64,6 +65,8 @@ static int print_json(const struct survey *survey, bool bounds, struct failure *
                      (json_int_t)survey->bytes_stored, "weights", (json_int_t)survey->weights,
                      "bits_per_weight", bits_or_null(survey->bits_per_weight), "uuid", survey->uuid,
                      "generation", (json_int_t)survey->generation);
+    if (root && survey->base[0])
+        json_object_set_new(root, "base", json_string(survey->base));
     if (root && bounds)
         json_object_set_new(root, "bound_bits_per_weight",
                             bits_or_null(survey->bound_bits_per_weight));
@@ -160,6 +163,8 @@ static void print_summary(const struct survey *survey, bool bounds)
             "bound      %.3f bits for each of %" PRIu64 " weights that have one; they take %.3f\n",
             survey->bound_bits_per_weight, survey->bound_weights, survey->bound_stored_per_weight);
     printf("uuid       %s, generation %" PRIu64 "\n", survey->uuid, survey->generation);
+    if (survey->base[0])
+        printf("base       %s\n", survey->base);
 }
 
 static int info(const struct options *options, struct failure *failure)
@@ -167,7 +172,8 @@ static int info(const struct options *options, struct failure *failure)
     struct survey survey;
     int result = 0;
 
-    if (survey_container(options->path, options->bounds, options->threads, &survey, failure) < 0)
+    if (survey_container(options->path, options->base, options->bounds, options->threads, &survey,
+                         failure) < 0)
         return -1;
     if (options->json) {
         result = print_json(&survey, options->bounds, failure);
@@ -185,9 +191,13 @@ static int info(const struct options *options, struct failure *failure)
 static int run(int argc, char **argv)
 {
     static const struct option names[] = {
-        {"tensors", no_argument, NULL, 't'}, {"bounds", no_argument, NULL, 'b'},
-        {"json", no_argument, NULL, 'J'},    {"threads", required_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},    {NULL, 0, NULL, 0},
+        {"tensors", no_argument, NULL, 't'},
+        {"bounds", no_argument, NULL, 'b'},
+        {"base", required_argument, NULL, 'B'},
+        {"json", no_argument, NULL, 'J'},
+        {"threads", required_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
     struct options options = {.threads = cli_default_threads()};
     struct failure failure;
@@ -200,6 +210,9 @@ static int run(int argc, char **argv)
             break;
         case 'b':
             options.bounds = true;
+            break;
+        case 'B':
+            options.base = optarg;
             break;
         case 'J':
             options.json = true;
@@ -223,13 +236,15 @@ static int run(int argc, char **argv)
 
 const struct command command_info = {
     .name = "info",
-    .usage = "OUT.lwc [--tensors] [--bounds] [--json] [-j N]",
+    .usage = "OUT.lwc [--tensors] [--bounds [--base BASE.lwc]] [--json] [-j N]",
     .summary = "show what a container holds and how small it is",
-    .help = "OUT.lwc     the container\n"
-            "--tensors   a line for each tensor\n"
-            "--bounds    also the order-0 bound of each tensor of floats (entropy of their\n"
-            "            exponents, the rest as it is) or integers (of their bytes); decodes those\n"
-            "--json      for scripts\n"
-            "-j N        threads for --bounds (default: all CPUs of this process)\n",
+    .help =
+        "OUT.lwc     the container\n"
+        "--tensors   a line for each tensor\n"
+        "--bounds    also the order-0 bound of each tensor of floats (entropy of their\n"
+        "            exponents, the rest as it is) or integers (of their bytes); decodes those\n"
+        "--base B    for --bounds: the container that OUT.lwc was packed against, if it was\n"
+        "--json      for scripts\n"
+        "-j N        threads for --bounds (default: all CPUs of this process)\n",
     .run = run,
 };

@@ -3,6 +3,7 @@
 #include "cli.h"
 #include "favor.h"
 #include "packing.h"
+#include "container/dependency.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 struct options {
     const char *model;
     const char *out;
+    const char *base; /* NULL: depend on nothing */
     struct encode_policy policy;
     unsigned int threads;
     int force;
@@ -28,13 +30,18 @@ static void report(const struct options *options, const struct packing_input *in
             (double)plan->bytes_original / (double)size);
 }
 
-static int pack_plan(const struct options *options, struct plan *plan, struct failure *failure)
+/* base: what the container is to depend on, NULL without one. */
+static int pack_plan(const struct options *options, struct plan *plan, struct container *base,
+                     struct failure *failure)
 {
     struct packing_input input = {
         .plan = plan, .policy = options->policy, .threads = options->threads, .label = "packing"};
     struct packing *packing = NULL;
     int result = -1;
 
+    if (base && (dependency_describe(base, &input.dep, failure) < 0 ||
+                 !(input.base = base_new(base, plan, options->threads, failure))))
+        return -1;
     input.writer = writer_new(options->out, options->force, failure);
     if (input.writer && (packing = packing_new(&input, failure)) &&
         packing_run(packing, failure) == 0 && packing_finish(packing, failure) == 0) {
@@ -43,18 +50,23 @@ static int pack_plan(const struct options *options, struct plan *plan, struct fa
     }
     packing_free(packing);
     writer_free(input.writer);
+    base_free(input.base);
     return result;
 }
 
 static int pack_model(const struct options *options, struct failure *failure)
 {
+    struct container *base = NULL;
     struct plan plan;
-    int result;
+    int result = -1;
 
-    if (plan_model(options->model, &plan, failure) < 0)
+    if (options->base && !(base = container_open(options->base, failure)))
         return -1;
-    result = pack_plan(options, &plan, failure);
-    plan_free(&plan);
+    if (plan_model(options->model, &plan, failure) == 0) {
+        result = pack_plan(options, &plan, base, failure);
+        plan_free(&plan);
+    }
+    container_close(base);
     return result;
 }
 
@@ -64,6 +76,7 @@ static int run(int argc, char **argv)
         {"output", required_argument, NULL, 'o'},
         {"favor", required_argument, NULL, 'f'},
         {"structure", required_argument, NULL, 's'},
+        {"base", required_argument, NULL, 'b'},
         {"threads", required_argument, NULL, 'j'},
         {"force", no_argument, NULL, 'F'},
         {"help", no_argument, NULL, 'h'},
@@ -92,6 +105,9 @@ static int run(int argc, char **argv)
             if (!options.threads)
                 return cli_usage(&command_pack, "-j is a number of threads, 1 to 1024");
             break;
+        case 'b':
+            options.base = optarg;
+            break;
         case 'F':
             options.force = 1;
             break;
@@ -112,7 +128,8 @@ static int run(int argc, char **argv)
 
 const struct command command_pack = {
     .name = "pack",
-    .usage = "MODEL -o OUT.lwc [--favor balanced|size|speed] [--structure S] [-j N] [--force]",
+    .usage = "MODEL -o OUT.lwc [--favor balanced|size|speed] [--structure S] [-j N]\n"
+             "            [--base BASE.lwc] [--force]",
     .summary = "write a model directory or file as a compressed container",
     .help = "MODEL            any directory, or one file; symlinks are followed\n"
             "-o OUT.lwc       the container to write\n"
@@ -120,6 +137,9 @@ const struct command command_pack = {
             "--structure S    force the structure of LEVELS: 4,1 or 3,2,2,2 or 2,2,2,2 or\n"
             "                 2,1,1,2,2,2 or 1,1,1,2,2,2\n"
             "-j N             threads (default: all CPUs of this process)\n"
+            "--base BASE.lwc  store what differs from this container, for example of the model\n"
+            "                 that MODEL is a fine-tune of. OUT.lwc can then be read only with\n"
+            "                 BASE.lwc, unchanged, which is named to each command\n"
             "--force          replace OUT.lwc if it exists\n",
     .run = run,
 };

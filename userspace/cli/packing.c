@@ -59,6 +59,8 @@ static uint64_t features_of(const struct lwc_tile *tile)
             features |= LWC_INCOMPAT_SPARSE;
         else if (tile->chain[i] == LWC_CODEC_GRID)
             features |= LWC_INCOMPAT_GRID;
+        else if (tile->chain[i] == LWC_CODEC_DELTA)
+            features |= LWC_INCOMPAT_DELTA;
     }
     return features;
 }
@@ -80,30 +82,34 @@ static int add_tile_hash(struct packing *packing, struct lwc_object *object, uin
     return 0;
 }
 
-/* In turn: give the tile its place if it has none, or make it a COPY of an equal one. */
-static int store_tile(struct packing *packing, uint64_t index, struct ready_tile *tile,
+/* Give the tile its place if it has none, or make it a COPY of an equal one. */
+static int place_tile(struct packing *packing, uint64_t index, struct ready_tile *tile,
                       struct failure *failure)
 {
     struct writer *writer = packing->input->writer;
     uint64_t offset = tile->entry.offset;
+    int found = copies_find(packing->copies, writer, packing->tiles, &tile->entry, tile->stored,
+                            tile->length, failure);
 
-    switch (copies_find(packing->copies, writer, packing->tiles, &tile->entry, tile->stored,
-                        tile->length, failure)) {
-    case 0:
-        if (!tile->kept) {
-            if (writer_payload(writer, tile->stored, tile->entry.stored, &offset, failure) < 0)
-                return -1;
-            packing->counts.bytes_appended += tile->entry.stored;
-        }
-        tile->entry.offset = offset;
-        if (copies_add(packing->copies, index, &tile->entry, tile->length) < 0)
-            return fail(failure, "out of memory for the table of tiles");
-        break;
-    case 1:
-        break;
-    default:
-        return -1;
+    if (found)
+        return found < 0 ? -1 : 0;
+    if (!tile->kept) {
+        if (writer_payload(writer, tile->stored, tile->entry.stored, &offset, failure) < 0)
+            return -1;
+        packing->counts.bytes_appended += tile->entry.stored;
     }
+    tile->entry.offset = offset;
+    if (copies_add(packing->copies, index, &tile->entry, tile->length) < 0)
+        return fail(failure, "out of memory for the table of tiles");
+    return 0;
+}
+
+/* In turn. A tile that equals the base's has nothing to store. */
+static int store_tile(struct packing *packing, uint64_t index, struct ready_tile *tile,
+                      struct failure *failure)
+{
+    if (tile->entry.stored && place_tile(packing, index, tile, failure) < 0)
+        return -1;
     packing->counts.kept += tile->kept;
     packing->incompat |= features_of(&tile->entry);
     packing->tiles[index] = tile->entry;
@@ -118,23 +124,30 @@ static uint32_t row_of(const struct lwc_object *object)
     return row <= LWC_TILE_MAX ? (uint32_t)row : 0;
 }
 
-/* As the base has it, or encoded. */
+/* As the current generation has it, or encoded. */
 static int make_ready(struct packing *packing, unsigned int number, size_t object, uint64_t index,
                       struct ready_tile *tile, struct failure *failure)
 {
     struct worker *worker = &packing->workers[number];
     const struct packing_input *input = packing->input;
+    const struct lwc_object *entry = &packing->objects[object];
+    const uint8_t *old = NULL;
+    uint64_t ref = 0;
 
-    tile->kept = input->base && base_tile(input->base, number, object, index, worker->source.data,
-                                          tile->length, &tile->entry, &tile->stored);
+    tile->kept =
+        input->current && base_tile(input->current, number, object, index, worker->source.data,
+                                    tile->length, &tile->entry, &tile->stored);
     if (tile->kept)
         return 0;
-    if (encode_tile(worker->encoder, packing->objects[object].dtype,
-                    row_of(&packing->objects[object]), worker->source.data, tile->length,
-                    &worker->tile) < 0)
+    if (input->base)
+        old = base_decoded(input->base, number, object, index, tile->length, &ref);
+    if (encode_tile_by(worker->encoder, entry->dtype, row_of(entry), worker->source.data, old,
+                       tile->length, &worker->tile) < 0)
         return fail(failure, "out of memory for a tile; use a smaller -j");
     tile->entry = worker->tile.entry;
     tile->entry.crc = lwc_crc32c(0, worker->tile.data, worker->tile.size);
+    if (tile->entry.chain[0] == LWC_CODEC_DELTA)
+        tile->entry.ref = ref;
     tile->stored = worker->tile.data;
     return 0;
 }
@@ -299,7 +312,11 @@ static int check_sources(struct packing *packing, struct failure *failure)
 
 int packing_run(struct packing *packing, struct failure *failure)
 {
-    return encode_all(packing, failure) < 0 ? -1 : check_sources(packing, failure);
+    if (encode_all(packing, failure) < 0 || check_sources(packing, failure) < 0)
+        return -1;
+    if (packing->incompat & LWC_INCOMPAT_DELTA)
+        packing->tables[LWC_TABLE_DEPS] = (struct writer_table){&packing->input->dep, 1};
+    return 0;
 }
 
 const struct packing_counts *packing_counts(const struct packing *packing)

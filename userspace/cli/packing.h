@@ -17,11 +17,16 @@
 
 struct packing;
 
-/* base: the container's current generation, whose equal tiles stay; NULL without one. */
+/*
+ * current: the container's current generation, whose equal tiles stay. base:
+ * what the container is to depend on, described by dep. NULL without one.
+ */
 struct packing_input {
     struct plan *plan;
     struct writer *writer;
+    struct base *current;
     struct base *base;
+    struct lwc_dep dep;
     struct encode_policy policy;
     unsigned int threads;
     const char *label; /* of the progress */

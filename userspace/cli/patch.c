@@ -9,6 +9,7 @@
 #include "compact.h"
 #include "favor.h"
 #include "packing.h"
+#include "container/dependency.h"
 
 #include <getopt.h>
 #include <inttypes.h>
@@ -108,18 +109,31 @@ static int patch_plan(const struct options *options, struct container *container
     int result = -1;
 
     if (choose_policy(options, container, &input.policy, failure) == 0 &&
-        (input.base = base_new(container, plan, options->threads, failure)) &&
+        (input.current = base_new(container, plan, options->threads, failure)) &&
         (input.writer = writer_update(container, failure)))
         result = append(&input, container, outcome, failure);
     writer_free(input.writer);
-    base_free(input.base);
+    base_free(input.current);
     return result;
+}
+
+/* Open what is to be updated. */
+static struct container *open_out(const struct options *options, struct failure *failure)
+{
+    struct container *container = container_open_for_update(options->out, failure);
+
+    if (!container ||
+        dependency_refuse(container, "pack it anew, with --base, instead of patching it",
+                          failure) == 0)
+        return container;
+    container_close(container);
+    return NULL;
 }
 
 static int patch_model(const struct options *options, struct outcome *outcome,
                        struct failure *failure)
 {
-    struct container *container = container_open_for_update(options->out, failure);
+    struct container *container = open_out(options, failure);
     struct plan plan;
     int result = -1;
 
@@ -136,7 +150,7 @@ static int patch_model(const struct options *options, struct outcome *outcome,
 static int compact_file(const struct options *options, struct outcome *outcome,
                         struct failure *failure)
 {
-    struct container *container = container_open_for_update(options->out, failure);
+    struct container *container = open_out(options, failure);
     uint64_t gain = 0;
     int result;
 

@@ -14,6 +14,7 @@
 
 struct options {
     const char *model;
+    const char *base;
     const char *logits;
     bool json;
     uint32_t isa;
@@ -222,7 +223,7 @@ static struct weights *open_weights(const struct options *options, uint32_t isa,
         return NULL;
     }
     if (!S_ISDIR(status.st_mode))
-        return weights_open_container(options->model, options->backend, isa,
+        return weights_open_container(options->model, options->base, options->backend, isa,
                                       options->generate.threads, kernels, failure);
     if (options->auto_backend)
         return weights_open_plain(options->model, kernels, failure);
@@ -343,6 +344,9 @@ static const char *take_option(int option, struct options *options, struct failu
         return parse_isa(optarg, &options->isa, failure) < 0 ? failure->text : NULL;
     case 'b':
         return parse_backend(optarg, options) < 0 ? "--backend is auto, fused, user or kmod" : NULL;
+    case 'B':
+        options->base = optarg;
+        return NULL;
     case 'l':
         options->logits = optarg;
         return NULL;
@@ -355,12 +359,19 @@ static const char *take_option(int option, struct options *options, struct failu
 static int run(int argc, char **argv)
 {
     static const struct option names[] = {
-        {"prompt", required_argument, NULL, 'p'},  {"temp", required_argument, NULL, 't'},
-        {"top-p", required_argument, NULL, 'P'},   {"seed", required_argument, NULL, 's'},
-        {"context", required_argument, NULL, 'c'}, {"threads", required_argument, NULL, 'j'},
-        {"isa", required_argument, NULL, 'i'},     {"logits", required_argument, NULL, 'l'},
-        {"backend", required_argument, NULL, 'b'}, {"json", no_argument, NULL, 'J'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+        {"prompt", required_argument, NULL, 'p'},
+        {"temp", required_argument, NULL, 't'},
+        {"top-p", required_argument, NULL, 'P'},
+        {"seed", required_argument, NULL, 's'},
+        {"context", required_argument, NULL, 'c'},
+        {"threads", required_argument, NULL, 'j'},
+        {"isa", required_argument, NULL, 'i'},
+        {"logits", required_argument, NULL, 'l'},
+        {"backend", required_argument, NULL, 'b'},
+        {"base", required_argument, NULL, 'B'},
+        {"json", no_argument, NULL, 'J'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
     struct options options = {
         .auto_backend = true,
@@ -389,7 +400,7 @@ const struct command command_run = {
     .name = "run",
     .usage = "MODEL -p PROMPT [-n N] [--temp T] [--top-p P] [--seed S] [-c CONTEXT]\n"
              "           [-j N] [--backend auto|fused|user|kmod] [--isa auto|scalar|avx2|avx512]\n"
-             "           [--logits FILE] [--json]",
+             "           [--base BASE.lwc] [--logits FILE] [--json]",
     .summary = "continue a text with a model of the Llama family",
     .help =
         "MODEL           a HuggingFace directory, or a container of one\n"
@@ -403,6 +414,7 @@ const struct command command_run = {
         "--backend B     of a container: fused (default) decodes in registers, user decodes\n"
         "                ahead into buffers, kmod reads decoded tiles ahead from the kernel\n"
         "                module: insmod lwcmem.ko first (LWCMEM_DEVICE: instead of /dev/lwcmem)\n"
+        "--base BASE.lwc the container that MODEL was packed against, if it was (not with kmod)\n"
         "--isa I         instructions to use (default: the fastest; wins over LWCMEM_ISA)\n"
         "--logits FILE   write the logits of each new token: little-endian fp32\n"
         "--json          for scripts\n",

@@ -27,8 +27,9 @@ static unsigned int kind_of(const struct lwc_tile *tile)
 
 static void describe(unsigned int kind, char text[32])
 {
-    static const char *const names[LWC_CODECS] = {"",       "RAW",  "CONST",  "ZSTD", "LEVELS",
-                                                  "PLANES", "COPY", "SPARSE", "GRID"};
+    static const char *const names[LWC_CODECS] = {
+        "",       "RAW",  "CONST",  "ZSTD", "LEVELS",
+        "PLANES", "COPY", "SPARSE", "GRID", [LWC_CODEC_DELTA] = "DELTA"};
     unsigned int outer = kind / 16 / LWC_CODECS, inner = kind / 16 % LWC_CODECS;
 
     if (outer == LWC_CODEC_LEVELS)
@@ -192,12 +193,18 @@ static void sum_up(struct survey *survey)
     }
 }
 
-static void copy_uuid(const uint8_t uuid[16], char text[37])
+static int name_container(struct surveyor *surveyor, struct failure *failure)
 {
-    char *at = text;
+    struct container *container = surveyor->container;
+    struct lwc_dep dep;
 
-    for (int i = 0; i < 16; i++)
-        at += sprintf(at, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", uuid[i]);
+    uuid_text(container_superblock(container)->uuid, surveyor->survey->uuid);
+    if (!container_count(container, LWC_TABLE_DEPS))
+        return 0;
+    if (container_dep(container, 0, &dep, failure) < 0)
+        return -1;
+    uuid_text(dep.uuid, surveyor->survey->base);
+    return 0;
 }
 
 static int survey_tensors(struct surveyor *surveyor, bool bounds, unsigned int threads,
@@ -211,7 +218,8 @@ static int survey_tensors(struct surveyor *surveyor, bool bounds, unsigned int t
     survey->bytes_original = superblock->bytes_original;
     survey->bytes_stored = superblock->file_size;
     survey->generation = superblock->generation;
-    copy_uuid(superblock->uuid, survey->uuid);
+    if (name_container(surveyor, failure) < 0)
+        return -1;
     survey->tensors = calloc(objects + 1, sizeof(*survey->tensors));
     surveyor->objects = calloc(objects + 1, sizeof(*surveyor->objects));
     if (!survey->tensors || !surveyor->objects)
@@ -227,15 +235,16 @@ static int survey_tensors(struct surveyor *surveyor, bool bounds, unsigned int t
     return 0;
 }
 
-int survey_container(const char *path, bool bounds, unsigned int threads, struct survey *out,
-                     struct failure *failure)
+int survey_container(const char *path, const char *base_path, bool bounds, unsigned int threads,
+                     struct survey *out, struct failure *failure)
 {
     struct surveyor surveyor = {.survey = out};
     int result = -1;
 
     memset(out, 0, sizeof(*out));
     out->path = path;
-    surveyor.container = container_open(path, failure);
+    surveyor.container =
+        bounds ? dependency_open(path, base_path, failure) : container_open(path, failure);
     if (surveyor.container)
         result = survey_tensors(&surveyor, bounds, threads, failure);
     contents_readers_free(surveyor.readers, threads);

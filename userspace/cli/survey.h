@@ -3,7 +3,7 @@
 #ifndef LWC_SURVEY_H
 #define LWC_SURVEY_H
 
-#include "container/failure.h"
+#include "container/dependency.h"
 #include "uapi/lwcmem_format.h"
 
 #include <stdbool.h>
@@ -35,7 +35,8 @@ struct survey {
     uint64_t bytes_stored;
     uint64_t weights;
     uint64_t generation;
-    char uuid[37];
+    char uuid[UUID_TEXT_SIZE];
+    char base[UUID_TEXT_SIZE];      /* empty: depends on none */
     double bits_per_weight;         /* negative without weights */
     uint64_t bound_weights;         /* of tensors with a bound */
     double bound_stored_per_weight; /* bits that those take */
@@ -44,9 +45,12 @@ struct survey {
     size_t count;
 };
 
-/* bounds: decode all tensors that have one, with so many threads. 0, or -1 with a message. */
-int survey_container(const char *path, bool bounds, unsigned int threads, struct survey *out,
-                     struct failure *failure);
+/*
+ * bounds: decode all tensors that have one, with so many threads; base_path as for
+ * dependency_open. 0, or -1 with a message.
+ */
+int survey_container(const char *path, const char *base_path, bool bounds, unsigned int threads,
+                     struct survey *out, struct failure *failure);
 void survey_free(struct survey *survey);
 
 /* Bits for each weight; negative when there is none. */

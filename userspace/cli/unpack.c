@@ -7,6 +7,7 @@
 #include "contents.h"
 #include "parallel.h"
 #include "tree.h"
+#include "container/dependency.h"
 #include "container/sha256.h"
 
 #include <errno.h>
@@ -197,13 +198,13 @@ static int unpack_all(struct unpack *unpack, const char *out, struct failure *fa
     return tree_publish(unpack->tree, failure);
 }
 
-static int unpack_container(const char *path, const char *out, unsigned int threads,
-                            struct failure *failure)
+static int unpack_container(const char *path, const char *base, const char *out,
+                            unsigned int threads, struct failure *failure)
 {
     struct unpack unpack = {.threads = threads};
     int result;
 
-    unpack.container = container_open(path, failure);
+    unpack.container = dependency_open(path, base, failure);
     if (!unpack.container)
         return -1;
     result = unpack_all(&unpack, out, failure);
@@ -221,12 +222,13 @@ static int run(int argc, char **argv)
 {
     static const struct option names[] = {
         {"output", required_argument, NULL, 'o'},
+        {"base", required_argument, NULL, 'b'},
         {"threads", required_argument, NULL, 'j'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     unsigned int threads = cli_default_threads();
-    const char *out = NULL;
+    const char *out = NULL, *base = NULL;
     struct failure failure;
     int option;
 
@@ -234,6 +236,9 @@ static int run(int argc, char **argv)
         switch (option) {
         case 'o':
             out = optarg;
+            break;
+        case 'b':
+            base = optarg;
             break;
         case 'j':
             threads = cli_threads(optarg);
@@ -248,17 +253,18 @@ static int run(int argc, char **argv)
     }
     if (argc - optind != 1 || !out)
         return cli_usage(&command_unpack, "give one container and -o DIR");
-    if (unpack_container(argv[optind], out, threads, &failure) < 0)
+    if (unpack_container(argv[optind], base, out, threads, &failure) < 0)
         return cli_failed(&failure);
     return EXIT_DONE;
 }
 
 const struct command command_unpack = {
     .name = "unpack",
-    .usage = "OUT.lwc -o DIR [-j N]",
+    .usage = "OUT.lwc -o DIR [--base BASE.lwc] [-j N]",
     .summary = "write the original files of a container, checked against their sha256",
-    .help = "OUT.lwc   the container\n"
-            "-o DIR    the directory to create; may exist if it is empty\n"
-            "-j N      threads (default: all CPUs of this process)\n",
+    .help = "OUT.lwc           the container\n"
+            "-o DIR            the directory to create; may exist if it is empty\n"
+            "--base BASE.lwc   the container that OUT.lwc was packed against, if it was\n"
+            "-j N              threads (default: all CPUs of this process)\n",
     .run = run,
 };

@@ -7,6 +7,7 @@
 #include "contents.h"
 #include "parallel.h"
 #include "walk.h"
+#include "container/dependency.h"
 #include "container/sha256.h"
 
 #include <getopt.h>
@@ -193,8 +194,8 @@ static int verify_all(struct verify *verify, struct failure *failure)
     return result;
 }
 
-static int verify_container(const char *path, const char *model, unsigned int threads,
-                            struct failure *failure)
+static int verify_container(const char *path, const char *base, const char *model,
+                            unsigned int threads, struct failure *failure)
 {
     struct verify verify = {.threads = threads};
     struct walk walk = {0};
@@ -203,7 +204,7 @@ static int verify_container(const char *path, const char *model, unsigned int th
     if (model && walk_model(model, &walk, failure) < 0)
         return -1;
     verify.against = model ? &walk : NULL;
-    verify.container = container_open(path, failure);
+    verify.container = dependency_open(path, base, failure);
     result = verify.container ? verify_all(&verify, failure) : -1;
     contents_readers_free(verify.readers, threads);
     container_close(verify.container);
@@ -215,12 +216,13 @@ static int run(int argc, char **argv)
 {
     static const struct option names[] = {
         {"against", required_argument, NULL, 'a'},
+        {"base", required_argument, NULL, 'b'},
         {"threads", required_argument, NULL, 'j'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     unsigned int threads = cli_default_threads();
-    const char *model = NULL;
+    const char *model = NULL, *base = NULL;
     struct failure failure;
     int option;
 
@@ -228,6 +230,9 @@ static int run(int argc, char **argv)
         switch (option) {
         case 'a':
             model = optarg;
+            break;
+        case 'b':
+            base = optarg;
             break;
         case 'j':
             threads = cli_threads(optarg);
@@ -242,17 +247,18 @@ static int run(int argc, char **argv)
     }
     if (argc - optind != 1)
         return cli_usage(&command_verify, "give one container");
-    if (verify_container(argv[optind], model, threads, &failure) < 0)
+    if (verify_container(argv[optind], base, model, threads, &failure) < 0)
         return cli_failed(&failure);
     return EXIT_DONE;
 }
 
 const struct command command_verify = {
     .name = "verify",
-    .usage = "OUT.lwc [--against MODEL] [-j N]",
+    .usage = "OUT.lwc [--against MODEL] [--base BASE.lwc] [-j N]",
     .summary = "check every crc and every sha256 of a container",
     .help = "OUT.lwc           the container\n"
             "--against MODEL   also compare with the original directory or file\n"
+            "--base BASE.lwc   the container that OUT.lwc was packed against, if it was\n"
             "-j N              threads (default: all CPUs of this process)\n",
     .run = run,
 };

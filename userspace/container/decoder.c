@@ -78,5 +78,18 @@ void decoder_free(struct decoder *decoder)
 {
     free(decoder->scratch.tile);
     free(decoder->scratch.zstd);
+    free(decoder->base);
+    free(decoder->base_stored);
     memset(decoder, 0, sizeof(*decoder));
+}
+
+int decoder_need_base(struct decoder *decoder, struct failure *failure)
+{
+    if (!decoder->base)
+        decoder->base = malloc(LWC_TILE_MAX);
+    if (!decoder->base_stored)
+        decoder->base_stored = malloc(LWC_TILE_MAX);
+    return decoder->base && decoder->base_stored
+               ? 0
+               : fail(failure, "out of memory for a tile of the base");
 }

@@ -17,6 +17,8 @@ struct decoder {
     const struct lwc_impl *impl;
     u32 isa; /* LWC_ISA_ bits that may be used here: of the CPU and the mask */
     struct lwc_scratch scratch;
+    u8 *base; /* LWC_TILE_MAX bytes each, once there was a DELTA: a base's tile decoded, stored */
+    u8 *base_stored;
 };
 
 /* LWC_ISA_ bits of this CPU; LWC_ISA_SCALAR is always among them. */
@@ -28,5 +30,8 @@ int decoder_isa_mask(const char *name, u32 *mask);
 /* 0, or -1 with a message: unknown LWCMEM_ISA or out of memory. */
 int decoder_init(struct decoder *decoder, u32 mask, struct failure *failure);
 void decoder_free(struct decoder *decoder);
+
+/* Get base and base_stored. 0, or -1 with a message. */
+int decoder_need_base(struct decoder *decoder, struct failure *failure);
 
 #endif

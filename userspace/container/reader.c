@@ -15,6 +15,7 @@ struct container {
     unsigned int slot;
     char *path;
     int fd;
+    struct container *base; /* of DELTA tiles; NULL without one */
     /* one slot a block, NULL until the block has been read and checked */
     _Atomic(struct lwc_block *) *blocks[LWC_TABLES];
 };
@@ -228,8 +229,14 @@ void container_close(struct container *container)
     }
     if (container->fd >= 0)
         close(container->fd);
+    container_close(container->base);
     free(container->path);
     free(container);
+}
+
+void container_set_base(struct container *container, struct container *base)
+{
+    container->base = base;
 }
 
 const struct lwc_superblock *container_superblock(const struct container *container)
@@ -357,6 +364,12 @@ int container_object(struct container *container, uint64_t index, struct lwc_obj
         return -1;
     return entry_result(container, LWC_TABLE_OBJECTS, index,
                         lwc_object_check(object, &container->superblock), failure);
+}
+
+int container_dep(struct container *container, uint64_t index, struct lwc_dep *dep,
+                  struct failure *failure)
+{
+    return get_entry(container, LWC_TABLE_DEPS, index, dep, failure);
 }
 
 static int get_tile(struct container *container, uint64_t index, uint32_t decoded,
@@ -512,6 +525,59 @@ static int tile_failure(struct container *container, const struct lwc_object *ob
                 container->path, name, index, problem);
 }
 
+/* The tile's stored bytes to its decoded ones. 0, or -1 if the file cannot be read. */
+static int read_and_decode(struct container *container, struct decoder *decoder,
+                           const struct lwc_tile *tile, uint8_t *stored, uint8_t *out,
+                           uint32_t decoded, enum lwc_error *error, struct failure *failure)
+{
+    int result = read_exactly(container->fd, stored, tile->stored, tile->offset);
+
+    if (result && result != ENODATA)
+        return fail_errno(failure, result, "%s: cannot read", container->path);
+    if (result)
+        *error = LWC_ERR_TRUNCATED;
+    else if (lwc_crc32c(0, stored, tile->stored) != tile->crc)
+        *error = LWC_ERR_CRC;
+    else
+        *error = lwc_tile_decode(decoder->impl, tile, stored, tile->stored, out, decoded,
+                                 &decoder->scratch);
+    return 0;
+}
+
+int container_load_base(struct container *container, struct decoder *decoder,
+                        const struct lwc_tile *tile, uint32_t decoded, struct failure *failure)
+{
+    struct container *base = container->base;
+    enum lwc_error error = LWC_OK;
+    struct lwc_tile source;
+
+    decoder->scratch.base = NULL;
+    if (tile->chain[0] != LWC_CODEC_DELTA)
+        return 0;
+    if (!base)
+        return fail(failure, "%s: cannot be read without its base; give it with --base",
+                    container->path);
+    if (tile->ref >= container_count(base, LWC_TABLE_TILES))
+        return fail(failure,
+                    "%s: needs tile %" PRIu64 " of %s, which has only %" PRIu64
+                    "; the file is damaged",
+                    container->path, (uint64_t)tile->ref, base->path,
+                    container_count(base, LWC_TABLE_TILES));
+    if (decoder_need_base(decoder, failure) < 0 ||
+        get_tile(base, tile->ref, decoded, &source, failure) < 0 ||
+        container_resolve_copy(base, &source, decoded, failure) < 0 ||
+        read_and_decode(base, decoder, &source, decoder->base_stored, decoder->base, decoded,
+                        &error, failure) < 0)
+        return -1;
+    if (error)
+        return fail(failure,
+                    "%s: tile %" PRIu64 " of the file, which %s needs: %s; one of them is "
+                    "damaged, get it again",
+                    base->path, (uint64_t)tile->ref, container->path, lwc_error_string(error));
+    decoder->scratch.base = decoder->base;
+    return 0;
+}
+
 int container_read_tile(struct container *container, struct decoder *decoder,
                         const struct lwc_object *object, uint64_t index, uint8_t *stored,
                         uint8_t *out, struct failure *failure)
@@ -519,83 +585,15 @@ int container_read_tile(struct container *container, struct decoder *decoder,
     uint32_t decoded;
     struct lwc_tile tile;
     enum lwc_error error;
-    int result;
 
     if (container_tile(container, object, index, &tile, failure) < 0)
         return -1;
     decoded = lwc_tile_length(object, index);
-    if (container_resolve_copy(container, &tile, decoded, failure) < 0)
+    if (container_resolve_copy(container, &tile, decoded, failure) < 0 ||
+        container_load_base(container, decoder, &tile, decoded, failure) < 0 ||
+        read_and_decode(container, decoder, &tile, stored, out, decoded, &error, failure) < 0)
         return -1;
-    result = read_exactly(container->fd, stored, tile.stored, tile.offset);
-    if (result && result != ENODATA)
-        return fail_errno(failure, result, "%s: cannot read", container->path);
-    if (result)
-        error = LWC_ERR_TRUNCATED;
-    else if (lwc_crc32c(0, stored, tile.stored) != tile.crc)
-        error = LWC_ERR_CRC;
-    else
-        error = lwc_tile_decode(decoder->impl, &tile, stored, tile.stored, out, decoded,
-                                &decoder->scratch);
     if (error == LWC_OK)
         return 0;
     return tile_failure(container, object, index, lwc_error_string(error), failure);
-}
-
-int container_check_extents(struct container *container, const struct lwc_file *file,
-                            struct failure *failure)
-{
-    uint64_t at = 0;
-
-    for (uint64_t i = 0; i < file->extent_count; i++) {
-        struct lwc_extent extent;
-        struct lwc_object object;
-
-        if (container_extent(container, file->extent_first + i, &extent, failure) < 0 ||
-            container_object(container, extent.object, &object, failure) < 0)
-            return -1;
-        if (extent.file_offset != at || extent.object_offset > object.decoded_size ||
-            extent.length > object.decoded_size - extent.object_offset ||
-            extent.length > file->size - at)
-            return fail(failure,
-                        "%s: extent %" PRIu64 " does not fit its file or its object; "
-                        "the file is damaged",
-                        container->path, (uint64_t)file->extent_first + i);
-        at += extent.length;
-    }
-    if (at != file->size)
-        return fail(failure, "%s: the extents of a file leave a hole; the file is damaged",
-                    container->path);
-    return 0;
-}
-
-int container_file_name(struct container *container, const struct lwc_file *file, char *name,
-                        struct failure *failure)
-{
-    if (container_name(container, file->name_offset, file->name_length, name, failure) < 0)
-        return -1;
-    if (!lwc_name_ok(name, file->name_length))
-        return fail(failure,
-                    "%s: %.600s: this name of a file would lead elsewhere; the file is damaged or "
-                    "hostile, get it from a source that you trust",
-                    container->path, name);
-    return 0;
-}
-
-int container_check_files(struct container *container, struct failure *failure)
-{
-    char names[2][LWC_NAME_MAX + 1] = {"", ""};
-
-    for (uint64_t i = 0; i < container_count(container, LWC_TABLE_FILES); i++) {
-        char *name = names[i & 1];
-        struct lwc_file file;
-
-        if (container_file(container, i, &file, failure) < 0 ||
-            container_file_name(container, &file, name, failure) < 0 ||
-            container_check_extents(container, &file, failure) < 0)
-            return -1;
-        if (strcmp(names[~i & 1], name) >= 0)
-            return fail(failure, "%s: %.600s: names are not in order; the file is damaged",
-                        container->path, name);
-    }
-    return 0;
 }

@@ -24,7 +24,7 @@ struct container;
 
 /* Open path for reading and choose the valid superblock, the newer of two. */
 struct container *container_open(const char *path, struct failure *failure);
-void container_close(struct container *container); /* NULL is allowed */
+void container_close(struct container *container); /* NULL is allowed; closes its base, too */
 
 /*
  * Open path for an update: writable, and locked against a second one until it
@@ -39,6 +39,12 @@ unsigned int container_slot(const struct container *container); /* of that super
 const char *container_path(const struct container *container);
 int container_fd(const struct container *container);
 
+/*
+ * From now on base is what DELTA tiles refer to; before tiles are read, and
+ * after dependency.h has checked that it is the right one. Taken over.
+ */
+void container_set_base(struct container *container, struct container *base);
+
 /* Number of entries of a table. */
 uint64_t container_count(const struct container *container, enum lwc_table table);
 
@@ -48,6 +54,9 @@ int container_extent(struct container *container, uint64_t index, struct lwc_ext
                      struct failure *failure);
 int container_object(struct container *container, uint64_t index, struct lwc_object *object,
                      struct failure *failure);
+
+int container_dep(struct container *container, uint64_t index, struct lwc_dep *dep,
+                  struct failure *failure);
 
 /* Tile index (0..tile_count-1) of the object; a COPY is handed out as it is. */
 int container_tile(struct container *container, const struct lwc_object *object, uint64_t index,
@@ -89,6 +98,13 @@ int container_check_blocks(struct container *container, struct failure *failure)
  */
 int container_resolve_copy(struct container *container, struct lwc_tile *tile, uint32_t decoded,
                            struct failure *failure);
+
+/*
+ * Before a tile is decoded that is no COPY: if it is a DELTA, have its base's
+ * tile decoded where decoder->scratch says.
+ */
+int container_load_base(struct container *container, struct decoder *decoder,
+                        const struct lwc_tile *tile, uint32_t decoded, struct failure *failure);
 
 /*
  * Read, check and decode a tile into out, which holds

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <zstd.h>
+#include "encode/delta_encode.h"
 #include "encode/elements.h"
 #include "encode/encode.h"
 #include "encode/grid_encode.h"
@@ -19,7 +20,8 @@ struct encoder {
     uint8_t *scratch; /* of LEVELS */
     uint8_t *kept;    /* LWC_TILE_MAX bytes: elements that are not zero */
     struct grid_fit grid;
-    uint8_t *trial; /* a candidate's stored bytes */
+    struct delta_encoder *delta; /* NULL until a tile has a base */
+    uint8_t *trial;              /* a candidate's stored bytes */
     size_t trial_size;
 };
 
@@ -63,6 +65,7 @@ void encoder_free(struct encoder *encoder)
     free(encoder->grid.scales);
     free(encoder->grid.integers);
     free(encoder->grid.positions);
+    delta_encoder_free(encoder->delta);
     free(encoder->trial);
     free(encoder);
 }
@@ -330,14 +333,54 @@ static int encode_candidates(struct encoder *encoder, uint16_t dtype, uint32_t r
     return offer_zstd(encoder, out, encoder->planes, len, element);
 }
 
-int encode_tile(struct encoder *encoder, uint16_t dtype, uint32_t row, const uint8_t *src,
-                size_t len, struct encoded_tile *out)
+/* What differs from the base. */
+static int offer_delta(struct encoder *encoder, struct encoded_tile *out, uint16_t dtype,
+                       const uint8_t *src, const uint8_t *base, size_t len)
 {
-    int error;
+    uint8_t field = levels_field_of(dtype);
+    uint32_t element = lwc_field_size(field);
+    const uint8_t *data;
+    size_t size;
+
+    if (!encoder->delta && !(encoder->delta = delta_encoder_new()))
+        return -ENOMEM;
+    if (!field || len % element || len / element > LWC_LEVELS_WEIGHTS)
+        return 0;
+    size = delta_encode(encoder->delta, field, src, base, (uint32_t)(len / element),
+                        out->size ? out->size : len, &data);
+    if (!size)
+        return 0;
+    return offer(out, (struct lwc_tile){.chain = {LWC_CODEC_DELTA}, .field = field}, data, size);
+}
+
+/* A tile so small that nobody should need a base for it. */
+#define DELTA_SMALLEST 64
+/* DELTA of less than this share of the tile: it does not matter whether others are smaller. */
+#define DELTA_TINY 8
+
+int encode_tile_by(struct encoder *encoder, uint16_t dtype, uint32_t row, const uint8_t *src,
+                   const uint8_t *base, size_t len, struct encoded_tile *out)
+{
+    int error = 0;
 
     memset(&out->entry, 0, sizeof(out->entry));
     out->size = 0;
-    error = encode_candidates(encoder, dtype, row, src, len, out);
+    if (len < DELTA_SMALLEST)
+        base = NULL;
+    if (base && !memcmp(src, base, len)) {
+        out->entry.chain[0] = LWC_CODEC_DELTA;
+        return 0;
+    }
+    if (base)
+        error = offer_delta(encoder, out, dtype, src, base, len);
+    if (!error && (!out->size || out->size > len / DELTA_TINY))
+        error = encode_candidates(encoder, dtype, row, src, len, out);
     out->entry.stored = (uint32_t)out->size;
     return error;
+}
+
+int encode_tile(struct encoder *encoder, uint16_t dtype, uint32_t row, const uint8_t *src,
+                size_t len, struct encoded_tile *out)
+{
+    return encode_tile_by(encoder, dtype, row, src, NULL, len, out);
 }

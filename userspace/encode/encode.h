@@ -22,8 +22,8 @@ struct encode_policy {
 };
 
 /*
- * entry: chain, param and stored are set; offset, crc and ref are the
- * caller's. data: size bytes, grown with realloc, the caller's to free; zero
+ * entry: chain, param, field and stored are set; offset, crc, base and ref are
+ * the caller's. data: size bytes, grown with realloc, the caller's to free; zero
  * the struct before its first use.
  */
 struct encoded_tile {
@@ -47,5 +47,13 @@ void encoder_free(struct encoder *encoder);
  */
 int encode_tile(struct encoder *encoder, uint16_t dtype, uint32_t row, const uint8_t *src,
                 size_t len, struct encoded_tile *out);
+
+/*
+ * The same where base, len decoded bytes of a base's tile, is at hand: the
+ * result may be DELTA, which may be no bytes at all, if len is 64 or more. Other codecs are not
+ * tried where DELTA takes less than an eighth of the tile.
+ */
+int encode_tile_by(struct encoder *encoder, uint16_t dtype, uint32_t row, const uint8_t *src,
+                   const uint8_t *base, size_t len, struct encoded_tile *out);
 
 #endif

@@ -83,10 +83,11 @@ struct weights {
 };
 
 /*
- * A container. isa: mask of what kernels and decoders may use; threads: that
- * multiply. NULL with a message.
+ * A container. base: what it depends on, or NULL. isa: mask of what kernels and decoders may use;
+ * threads: that multiply. NULL with a message.
  */
-struct weights *weights_open_container(const char *path, enum weights_backend backend, uint32_t isa,
+struct weights *weights_open_container(const char *path, const char *base,
+                                       enum weights_backend backend, uint32_t isa,
                                        unsigned int threads, const struct kernels *kernels,
                                        struct failure *failure);
 

@@ -191,7 +191,8 @@ static const struct weights_ops lwc_ops = {
     .notice = lwc_notice,
 };
 
-struct weights *weights_open_container(const char *path, enum weights_backend backend, uint32_t isa,
+struct weights *weights_open_container(const char *path, const char *base,
+                                       enum weights_backend backend, uint32_t isa,
                                        unsigned int threads, const struct kernels *kernels,
                                        struct failure *failure)
 {
@@ -207,6 +208,7 @@ struct weights *weights_open_container(const char *path, enum weights_backend ba
         .backend = backends[backend].backend,
         .isa = isa,
         .threads = threads,
+        .base = base,
     };
     struct container_weights *self = calloc(1, sizeof(*self));
     char error[LWCMEM_ERROR_SIZE];

@@ -56,7 +56,7 @@ static int map_tile(struct lwcmem_model *model, const struct lwc_object *object,
         container_resolve_copy(model->container, tile, lwc_tile_length(object, index), failure) < 0)
         return -1;
     *stored = model->map + tile->offset;
-    if (atomic_load_explicit(&model->checked[in_table], memory_order_relaxed))
+    if (!tile->stored || atomic_load_explicit(&model->checked[in_table], memory_order_relaxed))
         return 0;
     if (lwc_crc32c(0, *stored, tile->stored) != tile->crc)
         return damaged(model, object, index, LWC_ERR_CRC, failure);
@@ -135,6 +135,8 @@ static int multiply_tile(struct lwcmem_model *model, const struct lwcmem_tensor 
                                             worker->decoder.scratch.tile);
         atomic_fetch_add_explicit(&model->rows_fused, rows, memory_order_relaxed);
     } else {
+        if (container_load_base(model->container, &worker->decoder, &tile, length, failure) < 0)
+            return -1;
         error = decode_and_multiply(model, worker, &tile, stored, length, tensor->dtype,
                                     tensor->cols, rows, in, out);
         atomic_fetch_add_explicit(&model->rows_buffered, rows, memory_order_relaxed);

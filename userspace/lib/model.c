@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "region.h"
 #include "ring.h"
+#include "container/dependency.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -59,9 +60,15 @@ static int open_model(struct lwcmem_model *model, const char *path,
         model->backend = LWCMEM_BACKEND_FUSED;
     if (model->backend > LWCMEM_BACKEND_KMOD)
         return fail(failure, "%s: no such backend", path);
-    model->container = container_open(path, failure);
-    if (!model->container || start_workers(model, failure) < 0 ||
-        find_structure(model, failure) < 0)
+    model->container = dependency_open(path, options ? options->base : NULL, failure);
+    if (!model->container)
+        return -1;
+    if (model->backend == LWCMEM_BACKEND_KMOD &&
+        dependency_refuse(model->container,
+                          "the kernel module does not decode it, use the backend fused or user",
+                          failure) < 0)
+        return -1;
+    if (start_workers(model, failure) < 0 || find_structure(model, failure) < 0)
         return -1;
     model->kernels = kernels_select(model->workers[0].decoder.isa);
     if (model->backend == LWCMEM_BACKEND_FUSED)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "data.h"
 #include "cli/plan.h"
-#include "container/reader.h"
+#include "container/dependency.h"
 #include "encode/bound.h"
 #include "readers/safetensors.h"
 
@@ -232,7 +232,9 @@ static int from_container(const char *path, size_t count, struct bench_data *out
 
     if (container && !stored)
         fail(failure, "%s: out of memory", path);
-    else if (container && decoder_init(&decoder, 0, failure) == 0)
+    else if (container &&
+             dependency_refuse(container, "give a container without one", failure) == 0 &&
+             decoder_init(&decoder, 0, failure) == 0)
         result = take_tiles(container, &decoder, stored, count, out, failure);
     decoder_free(&decoder);
     free(stored);

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* DELTA of every field through every decoder of this CPU; damaged ones give one error. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <cmocka.h>
+#undef fail
+#include <stdlib.h>
+#include <string.h>
+#include "container/decoder.h"
+#include "encode/delta_encode.h"
+#include "encode/encode.h"
+
+static uint64_t state = 0x9e3779b97f4a7c15ull;
+
+static uint64_t rnd(void)
+{
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return state;
+}
+
+/* How a tile differs from the base's. */
+enum change { RARE, STEPS, SAME_SIZE, WILD, LARGEST, CHANGES };
+
+#define LARGE 70001
+
+static struct decoder decoder;
+static struct delta_encoder *encoder;
+static uint8_t *base, *tile, *out;
+
+static int set_up(void **unused)
+{
+    struct failure failure;
+
+    (void)unused;
+    base = malloc(4 * LARGE);
+    tile = malloc(4 * LARGE);
+    out = malloc(4 * LARGE + 1);
+    encoder = delta_encoder_new();
+    return decoder_init(&decoder, LWC_ISA_ALL, &failure);
+}
+
+static int tear_down(void **unused)
+{
+    (void)unused;
+    decoder_free(&decoder);
+    delta_encoder_free(encoder);
+    free(base);
+    free(tile);
+    free(out);
+    return 0;
+}
+
+static uint32_t get(const uint8_t *from, uint32_t element, size_t i)
+{
+    uint32_t value = 0;
+
+    memcpy(&value, from + i * element, element);
+    return value;
+}
+
+static void put(uint8_t *to, uint32_t element, size_t i, uint32_t value)
+{
+    memcpy(to + i * element, &value, element);
+}
+
+/* An element with a symbol of falling frequency, any sign and mantissa. */
+static uint32_t weight(const struct lwc_field_layout *layout)
+{
+    uint32_t symbol = (1u << layout->symbol) / 2, rest = (uint32_t)rnd();
+
+    while (symbol && rnd() % 2)
+        symbol--;
+    rest &= (1u << layout->mantissa) - 1;
+    return symbol << layout->mantissa | rest | (uint32_t)(rnd() & 1) << (8 * layout->element - 1);
+}
+
+static uint32_t changed(uint32_t old, enum change change, const struct lwc_field_layout *layout)
+{
+    uint32_t symbol = old >> layout->mantissa & ((1u << layout->symbol) - 1);
+    uint32_t top = (1u << layout->symbol) / 2, up = symbol < top ? top - symbol : 0;
+    int32_t step = (int32_t)(rnd() % 7) - 3;
+
+    switch (change) {
+    case RARE:
+        return rnd() % 100 ? old : old + (uint32_t)step;
+    case STEPS:
+        return old + (uint32_t)step;
+    case SAME_SIZE: /* in absolute terms: the more, the smaller the weight */
+        return old + (uint32_t)step * (1u << (up < 12 ? up : 12)) + (uint32_t)(rnd() % 3);
+    case WILD:
+        return rnd() % 30 ? old : (uint32_t)rnd();
+    default: /* from the least to the greatest of all values, and back */
+        return rnd() % 40 ? old : old ^ ~0u >> (32 - 8 * layout->element);
+    }
+}
+
+static void make(uint8_t field, enum change change, size_t n)
+{
+    const struct lwc_field_layout *layout = &lwc_field_layouts[field];
+
+    for (size_t i = 0; i < n; i++) {
+        uint32_t old = rnd() % 50 ? weight(layout) : (uint32_t)rnd();
+
+        put(base, layout->element, i, old);
+        put(tile, layout->element, i, changed(get(base, layout->element, i), change, layout));
+    }
+}
+
+/* All implementations on the same stored bytes; what they agree on. */
+static enum lwc_error decode_all(uint8_t field, const uint8_t *stored, size_t size, size_t length,
+                                 uint8_t *decoded)
+{
+    struct lwc_tile entry = {.chain = {LWC_CODEC_DELTA}, .field = field};
+    uint8_t *exact = malloc(size + !size), *exact_base = malloc(length); /* ASan sees all else */
+    uint8_t *other = malloc(length + 1);
+    enum lwc_error first = LWC_OK;
+
+    memcpy(exact, stored, size);
+    memcpy(exact_base, base, length);
+    decoder.scratch.base = exact_base;
+    for (unsigned int i = 0; i < lwc_impl_count; i++) {
+        enum lwc_error error;
+
+        if (!(lwc_impls[i]->isa & decoder.isa))
+            continue;
+        other[length] = 0xa5;
+        error = lwc_tile_decode(lwc_impls[i], &entry, exact, size, other, length, &decoder.scratch);
+        assert_int_equal(other[length], 0xa5);
+        if (i == 0) {
+            first = error;
+            memcpy(decoded, other, length);
+        }
+        assert_int_equal(error, first);
+        if (!error)
+            assert_memory_equal(other, decoded, length);
+    }
+    decoder.scratch.base = NULL;
+    free(exact);
+    free(exact_base);
+    free(other);
+    return first;
+}
+
+static void test_round_trip(void **unused)
+{
+    static const size_t sizes[] = {1, 2, 3, 4, 5, 63, 64, 65, 127, 128, 1000, 4099, LARGE};
+
+    (void)unused;
+    for (uint8_t field = 1; field < LWC_FIELDS; field++)
+        for (int change = 0; change < CHANGES; change++)
+            for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++) {
+                size_t n = sizes[s], length = n * lwc_field_size(field), size;
+                const uint8_t *stored;
+
+                if (length > LWC_TILE_MAX)
+                    n = (length = LWC_TILE_MAX) / lwc_field_size(field);
+                make(field, change, n);
+                size = delta_encode(encoder, field, tile, base, (uint32_t)n, LWC_TILE_MAX, &stored);
+                if (n > 1000 && (change == RARE || change == STEPS))
+                    assert_in_range(size, 1, length * 3 / 4);
+                /* as long as the elements it would be refused */
+                if (!size || size > length)
+                    continue;
+                assert_int_equal(decode_all(field, stored, size, length, out), LWC_OK);
+                assert_memory_equal(out, tile, length);
+            }
+}
+
+static void test_truncated(void **unused)
+{
+    static const uint8_t fields[] = {LWC_FIELD_BF16, LWC_FIELD_F32, LWC_FIELD_E4M3};
+
+    (void)unused;
+    for (size_t f = 0; f < sizeof(fields); f++)
+        for (int change = 0; change < CHANGES; change++) {
+            size_t n = 777, length = n * lwc_field_size(fields[f]), size;
+            const uint8_t *stored;
+
+            make(fields[f], change, n);
+            size = delta_encode(encoder, fields[f], tile, base, (uint32_t)n, length, &stored);
+            for (size_t cut = 1; cut < size; cut++)
+                assert_int_not_equal(decode_all(fields[f], stored, cut, length, out), LWC_OK);
+        }
+}
+
+static void test_damaged(void **unused)
+{
+    uint8_t *copy = malloc(LWC_TILE_MAX);
+    size_t refused = 0, rounds = 4000;
+
+    (void)unused;
+    for (size_t round = 0; round < rounds; round++) {
+        uint8_t field = (uint8_t)(1 + rnd() % (LWC_FIELDS - 1));
+        size_t n = 300 + rnd() % 300, length = n * lwc_field_size(field), size;
+        const uint8_t *stored;
+
+        make(field, (enum change)(rnd() % CHANGES), n);
+        size = delta_encode(encoder, field, tile, base, (uint32_t)n, length, &stored);
+        if (!size) {
+            rounds--;
+            continue;
+        }
+        memcpy(copy, stored, size);
+        /* half of the time where numbers are that others depend on */
+        for (size_t flips = 1 + rnd() % 3; flips; flips--)
+            copy[rnd() % (round % 2 && size > 64 ? 64 : size)] ^= (uint8_t)(1u << rnd() % 8);
+        refused += decode_all(field, copy, size, length, out) != LWC_OK;
+    }
+    /* what changes a number of low bits alone is not noticed here, but by the crc */
+    assert_in_range(refused, rounds / 2, rounds);
+    free(copy);
+}
+
+static void test_noise(void **unused)
+{
+    uint8_t stored[512];
+
+    (void)unused;
+    memset(base, 0, 4 * LARGE);
+    for (int round = 0; round < 20000; round++) {
+        size_t size = 1 + rnd() % (sizeof(stored) - 1);
+        uint8_t field = (uint8_t)(rnd() % (LWC_FIELDS + 1));
+
+        for (size_t i = 0; i < size; i++)
+            stored[i] = (uint8_t)rnd();
+        if (size > 8) {
+            memset(stored, 0, 4);
+            stored[0] = (uint8_t)(rnd() % 64);
+            stored[4] = (uint8_t)(1 + rnd() % 2);
+            stored[7] = 0;
+            stored[8] = 0;
+        }
+        assert_int_not_equal(decode_all(field, stored, size, 1024, out), LWC_OK);
+    }
+}
+
+static void test_equal(void **unused)
+{
+    struct lwc_tile entry = {.chain = {LWC_CODEC_DELTA}};
+
+    (void)unused;
+    make(LWC_FIELD_BF16, STEPS, 1000);
+    assert_int_equal(decode_all(0, tile, 0, 2000, out), LWC_OK);
+    assert_memory_equal(out, base, 2000);
+    /* bytes without a field, a field without bytes, no base */
+    assert_int_equal(decode_all(0, tile, 10, 2000, out), LWC_ERR_CHAIN);
+    assert_int_equal(decode_all(LWC_FIELD_BF16, tile, 0, 2000, out), LWC_ERR_TRUNCATED);
+    assert_int_equal(lwc_tile_decode(decoder.impl, &entry, tile, 0, out, 2000, &decoder.scratch),
+                     LWC_ERR_CHAIN);
+}
+
+static void test_choice(void **unused)
+{
+    struct encode_policy policy = {.structures = ~0u, .zstd_level = 1};
+    struct encoder *all = encoder_new(&policy);
+    struct encoded_tile encoded = {0};
+    size_t n = 4096;
+
+    (void)unused;
+    make(LWC_FIELD_BF16, STEPS, n);
+    assert_int_equal(encode_tile_by(all, LWC_DTYPE_BF16, 64, tile, base, 2 * n, &encoded), 0);
+    assert_int_equal(encoded.entry.chain[0], LWC_CODEC_DELTA);
+    assert_int_equal(encoded.entry.field, LWC_FIELD_BF16);
+    assert_int_equal(encoded.entry.stored, encoded.size);
+    assert_int_equal(decode_all(LWC_FIELD_BF16, encoded.data, encoded.size, 2 * n, out), LWC_OK);
+    assert_memory_equal(out, tile, 2 * n);
+    /* dtypes without a field, too, if nothing differs */
+    for (uint16_t dtype = 0; dtype < LWC_DTYPES; dtype++) {
+        assert_int_equal(encode_tile_by(all, dtype, 0, base, base, 1001, &encoded), 0);
+        assert_int_equal(encoded.entry.chain[0], LWC_CODEC_DELTA);
+        assert_int_equal(encoded.entry.field, 0);
+        assert_int_equal(encoded.entry.stored, 0);
+    }
+    /* others where they are smaller: a base that has nothing to do with the tile, a constant */
+    for (size_t i = 0; i < n; i++)
+        put(base, 2, i, (uint32_t)rnd());
+    assert_int_equal(encode_tile_by(all, LWC_DTYPE_BF16, 64, tile, base, 2 * n, &encoded), 0);
+    assert_int_equal(encoded.entry.chain[0], LWC_CODEC_LEVELS);
+    memset(tile, 0, 2 * n);
+    assert_int_equal(encode_tile_by(all, LWC_DTYPE_BF16, 64, tile, base, 2 * n, &encoded), 0);
+    assert_int_equal(encoded.entry.chain[0], LWC_CODEC_CONST);
+    free(encoded.data);
+    encoder_free(all);
+}
+
+static void test_entries(void **unused)
+{
+    struct lwc_superblock sb = {.file_size = 1 << 20};
+    struct lwc_tile good = {.offset = LWC_DATA_START,
+                            .stored = 100,
+                            .chain = {LWC_CODEC_DELTA},
+                            .field = LWC_FIELD_BF16,
+                            .ref = 1ull << 40};
+    struct lwc_tile equal = {.chain = {LWC_CODEC_DELTA}, .base = 1, .ref = 7}, bad;
+
+    (void)unused;
+    assert_int_equal(lwc_tile_check(&good, &sb, 1000), LWC_ERR_BOUNDS); /* no base at all */
+    sb.tables[LWC_TABLE_DEPS].count = 2;
+    assert_int_equal(lwc_tile_check(&good, &sb, 1000), LWC_OK);
+    assert_int_equal(lwc_tile_check(&equal, &sb, 1000), LWC_OK);
+#define REFUSED(from, member, value, error)                                                        \
+    do {                                                                                           \
+        bad = from;                                                                                \
+        bad.member = value;                                                                        \
+        assert_int_equal(lwc_tile_check(&bad, &sb, 1000), error);                                  \
+    } while (0)
+    REFUSED(good, base, 2, LWC_ERR_BOUNDS);
+    REFUSED(good, field, 0, LWC_ERR_CHAIN);
+    REFUSED(good, field, LWC_FIELDS, LWC_ERR_CHAIN);
+    REFUSED(good, param, 1, LWC_ERR_CHAIN);
+    REFUSED(good, reserved, 1, LWC_ERR_CHAIN);
+    REFUSED(good, chain[1], LWC_CODEC_RAW, LWC_ERR_CHAIN);
+    REFUSED(good, chain[1], LWC_CODEC_LEVELS, LWC_ERR_CHAIN);
+    REFUSED(good, chain[0], 9, LWC_ERR_CHAIN);
+    REFUSED(good, chain[0], LWC_CODECS, LWC_ERR_CHAIN);
+    REFUSED(good, offset, 0, LWC_ERR_BOUNDS);
+    REFUSED(good, stored, 1 << 19, LWC_ERR_GEOMETRY);
+    REFUSED(equal, offset, LWC_DATA_START, LWC_ERR_BOUNDS);
+    REFUSED(equal, crc, 1, LWC_ERR_BOUNDS);
+    REFUSED(equal, field, LWC_FIELD_BF16, LWC_ERR_CHAIN);
+    REFUSED(equal, chain[0], LWC_CODEC_RAW, LWC_ERR_GEOMETRY);
+    REFUSED(equal, chain[0], LWC_CODEC_COPY, LWC_ERR_GEOMETRY);
+    good = (struct lwc_tile){.offset = LWC_DATA_START, .stored = 100, .chain = {LWC_CODEC_RAW}};
+    assert_int_equal(lwc_tile_check(&good, &sb, 1000), LWC_OK);
+    REFUSED(good, base, 1, LWC_ERR_BOUNDS);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_truncated),
+        cmocka_unit_test(test_damaged),    cmocka_unit_test(test_noise),
+        cmocka_unit_test(test_equal),      cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_entries),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
