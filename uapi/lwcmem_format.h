@@ -68,11 +68,13 @@
 #define LWC_INCOMPAT_COPY	 (1ull << 2)
 #define LWC_INCOMPAT_SPARSE	 (1ull << 3)
 #define LWC_INCOMPAT_GRID	 (1ull << 4)	/* and LEVELS of its scales */
+#define LWC_INCOMPAT_BLOCKS	 (1ull << 7)	/* dtypes from LWC_DTYPE_Q4_0 on */
 /* LEVELS in structure s and LEVELS of field f: one bit each */
 #define LWC_INCOMPAT_STRUCTURE(s) (1ull << (16 + (s)))
 #define LWC_INCOMPAT_FIELD(f)	 (1ull << (32 + (f)))
 #define LWC_INCOMPAT_KNOWN	 (LWC_INCOMPAT_PLANES | LWC_INCOMPAT_ZSTD | LWC_INCOMPAT_COPY | \
 				  LWC_INCOMPAT_SPARSE | LWC_INCOMPAT_GRID | \
+				  LWC_INCOMPAT_BLOCKS | \
 				  (LWC_INCOMPAT_STRUCTURE(LWC_STRUCTURES) - LWC_INCOMPAT_STRUCTURE(1)) | \
 				  (LWC_INCOMPAT_FIELD(LWC_FIELDS) - LWC_INCOMPAT_FIELD(1)))
 
@@ -148,6 +150,11 @@ struct lwc_extent {
 	__le64 object_offset;
 };
 
+/*
+ * From 16 on: blocks of quantised weights as GGUF has them. An element by
+ * itself has no bytes; the comment says how many elements of the last dimension a
+ * block holds, and its bytes. That dimension is a multiple of the first number.
+ */
 enum lwc_dtype {
 	LWC_DTYPE_BYTES = 0,		/* literals */
 	LWC_DTYPE_BF16 = 1,
@@ -165,6 +172,33 @@ enum lwc_dtype {
 	LWC_DTYPE_I64 = 13,
 	LWC_DTYPE_U64 = 14,
 	LWC_DTYPE_BOOL = 15,
+	LWC_DTYPE_Q4_0 = 16,		/* 32, 18 */
+	LWC_DTYPE_Q4_1 = 17,		/* 32, 20 */
+	LWC_DTYPE_Q5_0 = 18,		/* 32, 22 */
+	LWC_DTYPE_Q5_1 = 19,		/* 32, 24 */
+	LWC_DTYPE_Q8_0 = 20,		/* 32, 34 */
+	LWC_DTYPE_Q8_1 = 21,		/* 32, 36 */
+	LWC_DTYPE_Q2_K = 22,		/* 256, 84 */
+	LWC_DTYPE_Q3_K = 23,		/* 256, 110 */
+	LWC_DTYPE_Q4_K = 24,		/* 256, 144 */
+	LWC_DTYPE_Q5_K = 25,		/* 256, 176 */
+	LWC_DTYPE_Q6_K = 26,		/* 256, 210 */
+	LWC_DTYPE_Q8_K = 27,		/* 256, 292 */
+	LWC_DTYPE_IQ1_S = 28,		/* 256, 50 */
+	LWC_DTYPE_IQ1_M = 29,		/* 256, 56 */
+	LWC_DTYPE_IQ2_XXS = 30,	/* 256, 66 */
+	LWC_DTYPE_IQ2_XS = 31,	/* 256, 74 */
+	LWC_DTYPE_IQ2_S = 32,		/* 256, 82 */
+	LWC_DTYPE_IQ3_XXS = 33,	/* 256, 98 */
+	LWC_DTYPE_IQ3_S = 34,		/* 256, 110 */
+	LWC_DTYPE_IQ4_NL = 35,	/* 32, 18 */
+	LWC_DTYPE_IQ4_XS = 36,	/* 256, 136 */
+	LWC_DTYPE_TQ1_0 = 37,		/* 256, 54 */
+	LWC_DTYPE_TQ2_0 = 38,		/* 256, 66 */
+	LWC_DTYPE_MXFP4 = 39,		/* 32, 17 */
+	LWC_DTYPE_NVFP4 = 40,		/* 64, 36 */
+	LWC_DTYPE_Q1_0 = 41,		/* 128, 18 */
+	LWC_DTYPE_Q2_0 = 42,		/* 64, 18 */
 	LWC_DTYPES,
 };
 

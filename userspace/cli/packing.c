@@ -209,6 +209,8 @@ static int prepare_tables(struct packing *packing, struct failure *failure)
         struct lwc_object *entry = &packing->objects[i];
 
         *entry = plan->objects[i].entry;
+        if (lwc_dtype_block(entry->dtype).elements > 1)
+            packing->incompat |= LWC_INCOMPAT_BLOCKS;
         for (uint64_t t = 0; t < entry->tile_count; t++)
             packing->tile_object[entry->tile_first + t] = i;
         if (!entry->tile_count && sha256_buffer("", 0, entry->sha256) < 0)
