@@ -68,13 +68,14 @@
 #define LWC_INCOMPAT_COPY	 (1ull << 2)
 #define LWC_INCOMPAT_SPARSE	 (1ull << 3)
 #define LWC_INCOMPAT_GRID	 (1ull << 4)	/* and LEVELS of its scales */
+#define LWC_INCOMPAT_SPLIT	 (1ull << 5)
 #define LWC_INCOMPAT_BLOCKS	 (1ull << 7)	/* dtypes from LWC_DTYPE_Q4_0 on */
 /* LEVELS in structure s and LEVELS of field f: one bit each */
 #define LWC_INCOMPAT_STRUCTURE(s) (1ull << (16 + (s)))
 #define LWC_INCOMPAT_FIELD(f)	 (1ull << (32 + (f)))
 #define LWC_INCOMPAT_KNOWN	 (LWC_INCOMPAT_PLANES | LWC_INCOMPAT_ZSTD | LWC_INCOMPAT_COPY | \
 				  LWC_INCOMPAT_SPARSE | LWC_INCOMPAT_GRID | \
-				  LWC_INCOMPAT_BLOCKS | \
+				  LWC_INCOMPAT_SPLIT | LWC_INCOMPAT_BLOCKS | \
 				  (LWC_INCOMPAT_STRUCTURE(LWC_STRUCTURES) - LWC_INCOMPAT_STRUCTURE(1)) | \
 				  (LWC_INCOMPAT_FIELD(LWC_FIELDS) - LWC_INCOMPAT_FIELD(1)))
 
@@ -234,6 +235,7 @@ enum lwc_codec_id {
 	LWC_CODEC_COPY = 6,		/* same bytes as tile ref; never of a COPY */
 	LWC_CODEC_SPARSE = 7,		/* a mask, then inner for what is not zero */
 	LWC_CODEC_GRID = 8,		/* scales, then inner for integers that they multiply */
+	LWC_CODEC_SPLIT = 9,		/* blocks of equal layout, member by member */
 	LWC_CODECS,
 };
 
@@ -386,6 +388,37 @@ struct lwc_grid_header {
 	__u8 reserved[2];
 };
 
+/*
+ * SPLIT: the tile is an array of blocks, and these are structs of so many
+ * members, each of which is `bytes` long; a block has as many bytes as all of
+ * them together, and the tile is whole blocks. A member's content is its bytes of
+ * the first block, of the second, and so on. It is stored as it is (RAW), as one zstd
+ * frame (ZSTD, as for a tile), or by LEVELS of a one-byte field (LEVELS, with
+ * structure and field, which are zero else; at most LWC_SPLIT_LEVELS_MAX
+ * bytes of content). What a member means is not the container's business: a
+ * quantised weight's scale may be one member or two, for the upper byte
+ * compresses and the lower one does not.
+ *
+ * Layout of the stored bytes: struct lwc_split_header, struct lwc_split_member
+ * for each member, the stored bytes of each member.
+ */
+#define LWC_SPLIT_MEMBERS	16
+#define LWC_SPLIT_LEVELS_MAX	(123u * 1024)
+
+struct lwc_split_header {
+	__u8 members;			/* 1 .. LWC_SPLIT_MEMBERS */
+	__u8 reserved[7];
+};
+
+struct lwc_split_member {
+	__le32 stored;			/* bytes */
+	__le16 bytes;			/* of a block, not 0 */
+	__u8 codec;
+	__u8 structure;
+	__u8 field;
+	__u8 reserved[3];
+};
+
 #ifdef __cplusplus
 #define LWC_SIZE_ASSERT(t, n) static_assert(sizeof(t) == (n), #t)
 #else
@@ -402,5 +435,7 @@ LWC_SIZE_ASSERT(struct lwc_dep, 48);
 LWC_SIZE_ASSERT(struct lwc_levels_header, 64);
 LWC_SIZE_ASSERT(struct lwc_sparse_header, 8);
 LWC_SIZE_ASSERT(struct lwc_grid_header, 16);
+LWC_SIZE_ASSERT(struct lwc_split_header, 8);
+LWC_SIZE_ASSERT(struct lwc_split_member, 12);
 
 #endif

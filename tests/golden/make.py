@@ -5,6 +5,7 @@ import struct
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "models"))
+import gguf_file  # noqa: E402
 from huggingface import safetensors  # noqa: E402
 
 
@@ -65,6 +66,13 @@ class Random:
         return bytes(self.bits(8) for _ in range(count))
 
 
+def blocks(random, count, scales, quants):
+    """Blocks with so many halves for scales: low bits in steps of 16, few exponents; quants(): their bytes."""
+    return b"".join(
+        b"".join(bytes([random.bits(2) << 6, 0x18 + random.bits(3)]) for _ in range(scales)) + quants()
+        for _ in range(count))
+
+
 def main(directory):
     random = Random(2026)
     os.makedirs(os.path.join(directory, "empty"))
@@ -98,6 +106,14 @@ def main(directory):
         ("e5m2", "F8_E5M2", [40, 65], random.numbers("B", 40 * 65, 5, 2)),
         ("int8", "I8", [40, 65], bytes((random.bits(5) - random.bits(5)) % 256 for _ in range(2600))),
     ])
+    with open(os.path.join(directory, "blocks.gguf"), "wb") as out:
+        out.write(gguf_file.model([gguf_file.pair("general.architecture", gguf_file.STRING, "none")], [
+            ("q4_1", (64, 240), "Q4_1", blocks(random, 480, 2, lambda: random.noise(16))),
+            ("q8_0", (96, 100), "Q8_0", blocks(random, 300, 1, lambda: bytes(
+                (random.bits(5) + random.bits(5) - 31) % 256 for _ in range(32)))),
+            ("mxfp4", (64, 60), "MXFP4", b"".join(bytes([120 + random.bits(2)]) + random.noise(16)
+                                                  for _ in range(120))),
+            ("q6_k", (256, 20), "Q6_K", random.noise(20 * 210))]))
     with open(os.path.join(directory, "text.txt"), "w") as out:
         out.write("the same line again and again\n" * 100)
 

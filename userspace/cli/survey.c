@@ -28,7 +28,7 @@ static unsigned int kind_of(const struct lwc_tile *tile)
 static void describe(unsigned int kind, char text[32])
 {
     static const char *const names[LWC_CODECS] = {"",       "RAW",  "CONST",  "ZSTD", "LEVELS",
-                                                  "PLANES", "COPY", "SPARSE", "GRID"};
+                                                  "PLANES", "COPY", "SPARSE", "GRID", "SPLIT"};
     unsigned int outer = kind / 16 / LWC_CODECS, inner = kind / 16 % LWC_CODECS;
 
     if (outer == LWC_CODEC_LEVELS)

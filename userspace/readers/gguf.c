@@ -62,7 +62,7 @@ static bool malformed(struct cursor *cursor, const char *problem)
 static bool skip(struct cursor *cursor, uint64_t length)
 {
     if (length > cursor->size - cursor->at)
-        return malformed(cursor, "ends too early; it may be truncated");
+        return malformed(cursor, "the file ends too early; it may be truncated");
     cursor->at += length;
     return true;
 }
@@ -115,7 +115,7 @@ static bool skip_value(struct cursor *cursor, uint32_t type, unsigned int depth)
     uint64_t length;
 
     if (type >= VALUE_TYPES)
-        return malformed(cursor, "has metadata of an unknown type");
+        return malformed(cursor, "metadata of an unknown type");
     if (type == VALUE_STRING)
         return take_u64(cursor, &length) && skip(cursor, length);
     if (type == VALUE_ARRAY)
@@ -130,29 +130,29 @@ static bool skip_array(struct cursor *cursor, unsigned int depth)
     uint32_t type;
 
     if (depth > NESTING_MAX)
-        return malformed(cursor, "has metadata nested too deeply");
+        return malformed(cursor, "metadata nested too deeply");
     if (!take_u32(cursor, &type) || !take_u64(cursor, &count))
         return false;
     if (type < VALUE_TYPES && value_sizes[type]) {
         if (__builtin_mul_overflow(count, value_sizes[type], &bytes))
-            return malformed(cursor, "has an array of more than 2^64 bytes");
+            return malformed(cursor, "an array of more than 2^64 bytes");
         return skip(cursor, bytes);
     }
     for (uint64_t i = 0; i < count; i++)
         if (!skip_value(cursor, type, depth))
             return false;
-    return count || type < VALUE_TYPES || malformed(cursor, "has metadata of an unknown type");
+    return count || type < VALUE_TYPES || malformed(cursor, "metadata of an unknown type");
 }
 
 static bool take_alignment(struct cursor *cursor, uint32_t type)
 {
     if (type != VALUE_U32 || cursor->aligned)
-        return malformed(cursor, "has general.alignment twice, or not as a 32-bit number");
+        return malformed(cursor, "general.alignment twice, or not a 32-bit number");
     cursor->aligned = true;
     if (!take_u32(cursor, &cursor->alignment))
         return false;
     if (!cursor->alignment || cursor->alignment & (cursor->alignment - 1))
-        return malformed(cursor, "has an alignment that is no power of two");
+        return malformed(cursor, "the alignment is no power of two");
     return true;
 }
 
@@ -176,19 +176,17 @@ static bool take_metadata(struct cursor *cursor, uint64_t pairs)
 }
 
 /* Dimensions, innermost first, to the shape, outermost first; *elements: their product. */
-static bool take_shape(struct cursor *cursor, struct file_tensor *tensor, uint32_t dimensions,
-                       uint64_t *elements)
+static bool take_shape(struct cursor *cursor, struct file_tensor *tensor, uint64_t *elements)
 {
     bool empty = false, overflow = false;
 
     *elements = 1;
-    for (uint32_t i = 0; i < dimensions; i++) {
+    for (uint16_t i = 0; i < tensor->ndim; i++) {
         uint64_t dimension;
 
         if (!take_u64(cursor, &dimension))
             return false;
-        if (dimensions <= LWC_MAX_DIMS)
-            tensor->shape[dimensions - 1 - i] = dimension;
+        tensor->shape[tensor->ndim - 1 - i] = dimension;
         if (!dimension)
             empty = true;
         else
@@ -196,7 +194,7 @@ static bool take_shape(struct cursor *cursor, struct file_tensor *tensor, uint32
     }
     if (empty)
         *elements = 0;
-    return empty || !overflow || malformed(cursor, "has a tensor of more than 2^64 elements");
+    return empty || !overflow || malformed(cursor, "a tensor of more than 2^64 elements");
 }
 
 /* dtype and size of a tensor of so many elements, from ggml's number of its type. */
@@ -211,9 +209,9 @@ static bool set_type(struct cursor *cursor, struct file_tensor *tensor, uint32_t
         return true;
     block = lwc_dtype_block(tensor->dtype);
     if ((tensor->ndim ? tensor->shape[tensor->ndim - 1] : 1) % block.elements)
-        return malformed(cursor, "has a tensor whose rows are not whole blocks");
+        return malformed(cursor, "a tensor whose rows are not whole blocks");
     if (__builtin_mul_overflow(elements / block.elements, block.bytes, &tensor->size))
-        return malformed(cursor, "has a tensor of more than 2^64 bytes");
+        return malformed(cursor, "a tensor of more than 2^64 bytes");
     return true;
 }
 
@@ -227,15 +225,15 @@ static bool take_tensor(struct cursor *cursor, struct file_tensor *tensor)
     if (!take_string(cursor, name, sizeof(name), &length))
         return false;
     if (!length || length > LWC_NAME_MAX || strlen(name) != length)
-        return malformed(cursor, "has a tensor whose name is empty, too long or has a NUL");
+        return malformed(cursor, "the name of a tensor is empty, too long or has a NUL");
     if (!take_u32(cursor, &dimensions))
         return false;
-    tensor->ndim = dimensions <= LWC_MAX_DIMS ? (uint16_t)dimensions : 0;
-    if (!take_shape(cursor, tensor, dimensions, &elements) || !take_u32(cursor, &type) ||
+    if (dimensions > LWC_MAX_DIMS)
+        return malformed(cursor, "a tensor of more than 8 dimensions");
+    tensor->ndim = (uint16_t)dimensions;
+    if (!take_shape(cursor, tensor, &elements) || !take_u32(cursor, &type) ||
         !take_u64(cursor, &tensor->offset))
         return false;
-    if (dimensions > LWC_MAX_DIMS)
-        return malformed(cursor, "has a tensor of more than 8 dimensions");
     if (!set_type(cursor, tensor, type, elements))
         return false;
     tensor->name = strdup(name);
@@ -275,10 +273,11 @@ static int compare_names(const void *left, const void *right)
 
 static bool names_differ(struct cursor *cursor, struct file_tensors *list)
 {
-    qsort(list->tensors, list->count, sizeof(*list->tensors), compare_names);
+    if (list->count)
+        qsort(list->tensors, list->count, sizeof(*list->tensors), compare_names);
     for (size_t i = 1; i < list->count; i++)
         if (strcmp(list->tensors[i - 1].name, list->tensors[i].name) == 0)
-            return malformed(cursor, "has two tensors of one name");
+            return malformed(cursor, "two tensors of one name");
     return true;
 }
 
@@ -295,10 +294,10 @@ static bool place_tensors(struct cursor *cursor, struct file_tensors *list)
         struct file_tensor *tensor = &list->tensors[i];
 
         if (tensor->offset & (cursor->alignment - 1))
-            return malformed(cursor, "has a tensor that is not aligned");
+            return malformed(cursor, "a tensor that is not aligned");
         if (__builtin_add_overflow(start, tensor->offset, &tensor->offset) ||
             __builtin_add_overflow(tensor->offset, tensor->size, &end) || end > cursor->size)
-            return malformed(cursor, "has a tensor outside the file; it may be truncated");
+            return malformed(cursor, "a tensor outside the file, which may be truncated");
     }
     return true;
 }
@@ -311,13 +310,13 @@ static bool take_start(struct cursor *cursor, uint64_t *tensors, uint64_t *pairs
     if (!take(cursor, magic, sizeof(magic)))
         return false;
     if (memcmp(magic, "GGUF", sizeof(magic)) != 0)
-        return malformed(cursor, "does not begin like a GGUF file");
+        return malformed(cursor, "no GGUF magic; if this is a git-lfs pointer, run git lfs pull");
     if (!take_u32(cursor, &version))
         return false;
     if (version == 2u << 24 || version == 3u << 24)
-        return malformed(cursor, "is big-endian");
+        return malformed(cursor, "big-endian");
     if (version != 2 && version != 3)
-        return malformed(cursor, "is of another version than 2 and 3");
+        return malformed(cursor, "another version than 2 and 3");
     return take_u64(cursor, tensors) && take_u64(cursor, pairs);
 }
 
@@ -341,7 +340,8 @@ int gguf_read(int fd, uint64_t size, const char *path, struct file_tensors *out,
         if (cursor->error)
             fail_errno(failure, cursor->error, "%s: cannot read", path);
         else
-            fail(failure, "%s: %s (byte %" PRIu64 ")", path, cursor->problem, cursor->at);
+            fail(failure, "%s: not parsed as GGUF: %s (byte %" PRIu64 ")", path, cursor->problem,
+                 cursor->at);
     } else if (file_tensors_arrange(out, path, failure) < 0) {
         result = 1;
     }

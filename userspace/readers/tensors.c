@@ -92,7 +92,8 @@ static void drop_unnamed_dtypes(struct file_tensors *list)
 
 int file_tensors_arrange(struct file_tensors *list, const char *path, struct failure *failure)
 {
-    qsort(list->tensors, list->count, sizeof(*list->tensors), compare_tensors);
+    if (list->count)
+        qsort(list->tensors, list->count, sizeof(*list->tensors), compare_tensors);
     if (check_overlaps(list, path, failure) < 0)
         return -1;
     drop_unnamed_dtypes(list);
