@@ -237,6 +237,32 @@ static void test_every_codec(void **unused)
     free(scratch.zstd);
 }
 
+/* Planes do not share statistics: the upper bytes of Gaussian weights cost half of what they would.
+ */
+static void test_planes(void **unused)
+{
+    struct encode_policy policy = {.zstd_level = 3};
+    struct encoder *encoder = encoder_new(&policy);
+    struct lwc_scratch scratch = scratch_new();
+    struct encoded_tile tile = {0};
+    static uint16_t w[65536];
+
+    (void)unused;
+    for (unsigned int i = 0; i < 65536; i++)
+        w[i] = weight(GAUSS);
+    assert_int_equal(encode_tile(encoder, LWC_DTYPE_BF16, 0, (const uint8_t *)w, sizeof(w), &tile),
+                     0);
+    assert_int_equal(tile.entry.chain[0], LWC_CODEC_PLANES);
+    assert_true(tile.size * 8 < 65536 * 11.5);
+    assert_int_equal(
+        verdict(&tile.entry, tile.data, tile.size, (const uint8_t *)w, sizeof(w), &scratch),
+        LWC_OK);
+    encoder_free(encoder);
+    free(tile.data);
+    free(scratch.tile);
+    free(scratch.zstd);
+}
+
 /* Zeroes in one way or another: at random, two of four, runs, only at an end. */
 static bool is_zero(unsigned int kind, size_t i, size_t n)
 {
@@ -476,9 +502,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_levels_cross),  cmocka_unit_test(test_fields_cross),
         cmocka_unit_test(test_levels_damage), cmocka_unit_test(test_every_codec),
-        cmocka_unit_test(test_sparse),        cmocka_unit_test(test_grid_product),
-        cmocka_unit_test(test_grid_sum),      cmocka_unit_test(test_grid),
-        cmocka_unit_test(test_crc),           cmocka_unit_test(test_names),
+        cmocka_unit_test(test_planes),        cmocka_unit_test(test_sparse),
+        cmocka_unit_test(test_grid_product),  cmocka_unit_test(test_grid_sum),
+        cmocka_unit_test(test_grid),          cmocka_unit_test(test_crc),
+        cmocka_unit_test(test_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -88,12 +88,33 @@ static int offer(struct encoded_tile *out, struct lwc_tile entry, const uint8_t 
     return 0;
 }
 
+/*
+ * len bytes in so many parts of equal length to one frame in encoder->trial. Each
+ * part ends its own zstd block, so that it has its own statistics, but may
+ * repeat what is in those before it. Returns its bytes, or SIZE_MAX without memory.
+ */
+static size_t compress_parts(struct encoder *encoder, const uint8_t *src, size_t len,
+                             unsigned int parts)
+{
+    ZSTD_outBuffer out = {.dst = encoder->trial, .size = encoder->trial_size};
+    size_t left = ZSTD_CCtx_setPledgedSrcSize(encoder->zstd, len);
+
+    for (unsigned int i = 1; i <= parts && !left; i++, src += len / parts) {
+        ZSTD_inBuffer in = {.src = src, .size = len / parts};
+
+        left =
+            ZSTD_compressStream2(encoder->zstd, &out, &in, i < parts ? ZSTD_e_flush : ZSTD_e_end);
+    }
+    ZSTD_CCtx_reset(encoder->zstd, ZSTD_reset_session_only);
+    return left ? SIZE_MAX : out.pos;
+}
+
 static int offer_zstd(struct encoder *encoder, struct encoded_tile *out, const uint8_t *src,
                       size_t len, unsigned int element)
 {
-    size_t size = ZSTD_compress2(encoder->zstd, encoder->trial, encoder->trial_size, src, len);
+    size_t size = compress_parts(encoder, src, len, element);
 
-    if (ZSTD_isError(size))
+    if (size == SIZE_MAX)
         return -ENOMEM;
     if (out->entry.chain[0] != LWC_CODEC_RAW &&
         size * 100 > out->size * (100 - encoder->policy.slow_gain))
