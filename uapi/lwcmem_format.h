@@ -397,7 +397,8 @@ struct lwc_grid_header {
  * structure and field, which are zero else; at most LWC_SPLIT_LEVELS_MAX
  * bytes of content). What a member means is not the container's business: a
  * quantised weight's scale may be one member or two, for the upper byte
- * compresses and the lower one does not.
+ * compresses and the lower one does not. The incompat bits of ZSTD, structures and
+ * fields that members use are set as for tiles.
  *
  * Layout of the stored bytes: struct lwc_split_header, struct lwc_split_member
  * for each member, the stored bytes of each member.

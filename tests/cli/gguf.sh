@@ -62,6 +62,14 @@ for expected in "no-tensors:" "nothing:" "empty-tensors:e f g t.I8" "scalar:s on
 	check "the tensors of $name" [ "$(told "$name.lwc" | tr ' ' '\n' | sort | xargs)" = \
 		"$(tr ' ' '\n' <<< "${expected#*:}" | sort | xargs)" ]
 done
+cp -r right next
+printf '\x55' | dd of=next/tiles.gguf bs=1 seek=50000 conv=notrunc status=none
+check "pack before an update" "$LWCMEM" pack right -o next.lwc
+refuse "what a weight's byte changed" 1 tiles.gguf "$LWCMEM" verify next.lwc --against next
+check "update one tile of it" "$LWCMEM" patch next.lwc next --json
+cp out patched
+check "all other tiles stay" grep -q '"tiles_rewritten": 1,' patched
+check "an update comes back" "$LWCMEM" verify next.lwc --against next
 for file in wrong/*.gguf; do
 	name=$(basename "$file" .gguf)
 	check "pack wrong $name" "$LWCMEM" pack "$file" -o wrong.lwc --force

@@ -283,31 +283,27 @@ static int offer_grid(struct encoder *encoder, struct encoded_tile *out, uint8_t
 /* Percent of blocks that repeat from which on zstd finds more than LEVELS loses to it. */
 #define REPEATS_ENOUGH 3
 
-/* Does an entropy coder or repetition promise zstd enough, for one that has size bytes by now? */
-static bool zstd_promises(const struct encoder *encoder, const uint8_t *content, size_t len,
-                          size_t size)
-{
-    return encoder->policy.try_all || len <= SMALL_TILE ||
-           probe_entropy(content, len, 8) * (double)len / 8 * 100 <
-               (double)size * (100 - encoder->policy.slow_gain) ||
-           probe_repeats(content, len) >= REPEATS_ENOUGH;
-}
+/* Bits of a byte from which on no structure of LEVELS is smaller than the bytes themselves. */
+#define LEVELS_BITS 7.6
 
 /*
  * One member's content, in encoder->planes, to at by the smallest codec that is
  * worth its time; sets what the entry says of that. As with the integers of
- * GRID, any structure will do. Returns the bytes.
+ * GRID, any structure will do. all: try all. Returns the bytes.
  */
-static size_t put_member(struct encoder *encoder, size_t len, struct lwc_split_member *entry,
-                         uint8_t *at)
+static size_t put_member(struct encoder *encoder, size_t len, bool all,
+                         struct lwc_split_member *entry, uint8_t *at)
 {
     static const uint8_t fields[] = {LWC_FIELD_BYTE, LWC_FIELD_I8};
     const uint8_t *content = encoder->planes;
+    unsigned int worth = 100 - encoder->policy.slow_gain;
+    double bits = probe_entropy(content, len, 8);
+    bool levels = (all || bits < LEVELS_BITS) && len <= LWC_SPLIT_LEVELS_MAX;
     struct levels_survey survey;
     size_t size = len, zstd = len;
 
     entry->codec = LWC_CODEC_RAW;
-    for (unsigned int i = 0; i < 2 && len <= LWC_SPLIT_LEVELS_MAX; i++) {
+    for (unsigned int i = 0; i < 2 && levels; i++) {
         uint8_t structure;
 
         levels_survey(&survey, fields[i], content, (uint32_t)len, encoder->scratch);
@@ -319,11 +315,11 @@ static size_t put_member(struct encoder *encoder, size_t len, struct lwc_split_m
         entry->structure = structure;
         entry->field = fields[i];
     }
-    /* with too little room it says so: then it saves nothing */
-    if (zstd_promises(encoder, content, len, size))
+    /* with too little room zstd says so: then it saves nothing */
+    if (all || bits * (double)len / 8 * 100 < (double)(size * worth) ||
+        probe_repeats(content, len) >= REPEATS_ENOUGH)
         zstd = ZSTD_compress2(encoder->zstd, encoder->kept, LWC_TILE_MAX, content, len);
-    if (!ZSTD_isError(zstd) && zstd < size &&
-        zstd * 100 <= size * (100 - encoder->policy.slow_gain)) {
+    if (!ZSTD_isError(zstd) && zstd < size && zstd * 100 <= size * worth) {
         memcpy(at, encoder->kept, zstd);
         entry->codec = LWC_CODEC_ZSTD;
         entry->structure = entry->field = 0;
@@ -341,6 +337,7 @@ static int offer_split(struct encoder *encoder, struct encoded_tile *out, const 
 {
     struct lwc_split_header header = {0};
     uint32_t blocks = (uint32_t)(len / block);
+    bool all = encoder->policy.try_all || len <= SMALL_TILE;
     uint8_t *entries = encoder->trial + sizeof(header), *at;
 
     while (members[header.members])
@@ -351,7 +348,7 @@ static int offer_split(struct encoder *encoder, struct encoded_tile *out, const 
         struct lwc_split_member entry = {.bytes = *members};
 
         split_gather(src, *members, blocks, block, encoder->planes);
-        at += put_member(encoder, (size_t)*members * blocks, &entry, at);
+        at += put_member(encoder, (size_t)*members * blocks, all, &entry, at);
         memcpy(entries, &entry, sizeof(entry));
     }
     return offer(out, (struct lwc_tile){.chain = {LWC_CODEC_SPLIT}}, encoder->trial,

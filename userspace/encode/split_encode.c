@@ -44,9 +44,31 @@ const uint16_t *split_members(uint16_t dtype)
     return dtype < LWC_DTYPES && members[dtype][0] ? members[dtype] : NULL;
 }
 
-void split_gather(const uint8_t *src, uint32_t bytes, uint32_t blocks, uint32_t stride,
-                  uint8_t *out)
+static inline __attribute__((always_inline)) void
+gather(const uint8_t *src, uint32_t bytes, uint32_t blocks, uint32_t stride, uint8_t *out)
 {
     for (; blocks; blocks--, src += stride, out += bytes)
         memcpy(out, src, bytes);
+}
+
+/* As in split_scatter of the decoder: the lengths that most members have by themselves. */
+void split_gather(const uint8_t *src, uint32_t bytes, uint32_t blocks, uint32_t stride,
+                  uint8_t *out)
+{
+    switch (bytes) {
+    case 1:
+        gather(src, 1, blocks, stride, out);
+        break;
+    case 4:
+        gather(src, 4, blocks, stride, out);
+        break;
+    case 16:
+        gather(src, 16, blocks, stride, out);
+        break;
+    case 32:
+        gather(src, 32, blocks, stride, out);
+        break;
+    default:
+        gather(src, bytes, blocks, stride, out);
+    }
 }
