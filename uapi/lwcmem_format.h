@@ -72,12 +72,15 @@
 #define LWC_INCOMPAT_COPY	 (1ull << 2)
 #define LWC_INCOMPAT_SPARSE	 (1ull << 3)
 #define LWC_INCOMPAT_GRID	 (1ull << 4)	/* and LEVELS of its scales */
+#define LWC_INCOMPAT_SPLIT	 (1ull << 5)
 #define LWC_INCOMPAT_DELTA	 (1ull << 6)	/* and DEPS */
+#define LWC_INCOMPAT_BLOCKS	 (1ull << 7)	/* dtypes from LWC_DTYPE_Q4_0 on */
 /* LEVELS in structure s and LEVELS of field f: one bit each */
 #define LWC_INCOMPAT_STRUCTURE(s) (1ull << (16 + (s)))
 #define LWC_INCOMPAT_FIELD(f)	 (1ull << (32 + (f)))
 #define LWC_INCOMPAT_KNOWN	 (LWC_INCOMPAT_PLANES | LWC_INCOMPAT_ZSTD | LWC_INCOMPAT_COPY | \
-				  LWC_INCOMPAT_SPARSE | LWC_INCOMPAT_GRID | LWC_INCOMPAT_DELTA | \
+				  LWC_INCOMPAT_SPARSE | LWC_INCOMPAT_GRID | LWC_INCOMPAT_SPLIT | \
+				  LWC_INCOMPAT_DELTA | LWC_INCOMPAT_BLOCKS | \
 				  (LWC_INCOMPAT_STRUCTURE(LWC_STRUCTURES) - LWC_INCOMPAT_STRUCTURE(1)) | \
 				  (LWC_INCOMPAT_FIELD(LWC_FIELDS) - LWC_INCOMPAT_FIELD(1)))
 
@@ -153,6 +156,11 @@ struct lwc_extent {
 	__le64 object_offset;
 };
 
+/*
+ * From 16 on: blocks of quantised weights as GGUF has them. An element by
+ * itself has no bytes; the comment says how many elements of the last dimension a
+ * block holds, and its bytes. That dimension is a multiple of the first number.
+ */
 enum lwc_dtype {
 	LWC_DTYPE_BYTES = 0,		/* literals */
 	LWC_DTYPE_BF16 = 1,
@@ -170,6 +178,33 @@ enum lwc_dtype {
 	LWC_DTYPE_I64 = 13,
 	LWC_DTYPE_U64 = 14,
 	LWC_DTYPE_BOOL = 15,
+	LWC_DTYPE_Q4_0 = 16,		/* 32, 18 */
+	LWC_DTYPE_Q4_1 = 17,		/* 32, 20 */
+	LWC_DTYPE_Q5_0 = 18,		/* 32, 22 */
+	LWC_DTYPE_Q5_1 = 19,		/* 32, 24 */
+	LWC_DTYPE_Q8_0 = 20,		/* 32, 34 */
+	LWC_DTYPE_Q8_1 = 21,		/* 32, 36 */
+	LWC_DTYPE_Q2_K = 22,		/* 256, 84 */
+	LWC_DTYPE_Q3_K = 23,		/* 256, 110 */
+	LWC_DTYPE_Q4_K = 24,		/* 256, 144 */
+	LWC_DTYPE_Q5_K = 25,		/* 256, 176 */
+	LWC_DTYPE_Q6_K = 26,		/* 256, 210 */
+	LWC_DTYPE_Q8_K = 27,		/* 256, 292 */
+	LWC_DTYPE_IQ1_S = 28,		/* 256, 50 */
+	LWC_DTYPE_IQ1_M = 29,		/* 256, 56 */
+	LWC_DTYPE_IQ2_XXS = 30,	/* 256, 66 */
+	LWC_DTYPE_IQ2_XS = 31,	/* 256, 74 */
+	LWC_DTYPE_IQ2_S = 32,		/* 256, 82 */
+	LWC_DTYPE_IQ3_XXS = 33,	/* 256, 98 */
+	LWC_DTYPE_IQ3_S = 34,		/* 256, 110 */
+	LWC_DTYPE_IQ4_NL = 35,	/* 32, 18 */
+	LWC_DTYPE_IQ4_XS = 36,	/* 256, 136 */
+	LWC_DTYPE_TQ1_0 = 37,		/* 256, 54 */
+	LWC_DTYPE_TQ2_0 = 38,		/* 256, 66 */
+	LWC_DTYPE_MXFP4 = 39,		/* 32, 17 */
+	LWC_DTYPE_NVFP4 = 40,		/* 64, 36 */
+	LWC_DTYPE_Q1_0 = 41,		/* 128, 18 */
+	LWC_DTYPE_Q2_0 = 42,		/* 64, 18 */
 	LWC_DTYPES,
 };
 
@@ -205,6 +240,7 @@ enum lwc_codec_id {
 	LWC_CODEC_COPY = 6,		/* same bytes as tile ref; never of a COPY */
 	LWC_CODEC_SPARSE = 7,		/* a mask, then inner for what is not zero */
 	LWC_CODEC_GRID = 8,		/* scales, then inner for integers that they multiply */
+	LWC_CODEC_SPLIT = 9,		/* blocks of equal layout, member by member */
 	LWC_CODEC_DELTA = 10,		/* what differs from tile ref of a base */
 	LWC_CODECS,
 };
@@ -432,6 +468,38 @@ struct lwc_delta_header {
 	__u8 reserved;
 };
 
+/*
+ * SPLIT: the tile is an array of blocks, and these are structs of so many
+ * members, each of which is `bytes` long; a block has as many bytes as all of
+ * them together, and the tile is whole blocks. A member's content is its bytes of
+ * the first block, of the second, and so on. It is stored as it is (RAW), as one zstd
+ * frame (ZSTD, as for a tile), or by LEVELS of a one-byte field (LEVELS, with
+ * structure and field, which are zero else; at most LWC_SPLIT_LEVELS_MAX
+ * bytes of content). What a member means is not the container's business: a
+ * quantised weight's scale may be one member or two, for the upper byte
+ * compresses and the lower one does not. The incompat bits of ZSTD, structures and
+ * fields that members use are set as for tiles.
+ *
+ * Layout of the stored bytes: struct lwc_split_header, struct lwc_split_member
+ * for each member, the stored bytes of each member.
+ */
+#define LWC_SPLIT_MEMBERS	16
+#define LWC_SPLIT_LEVELS_MAX	(192u * 1024)
+
+struct lwc_split_header {
+	__u8 members;			/* 1 .. LWC_SPLIT_MEMBERS */
+	__u8 reserved[7];
+};
+
+struct lwc_split_member {
+	__le32 stored;			/* bytes */
+	__le16 bytes;			/* of a block, not 0 */
+	__u8 codec;
+	__u8 structure;
+	__u8 field;
+	__u8 reserved[3];
+};
+
 #ifdef __cplusplus
 #define LWC_SIZE_ASSERT(t, n) static_assert(sizeof(t) == (n), #t)
 #else
@@ -449,5 +517,7 @@ LWC_SIZE_ASSERT(struct lwc_levels_header, 64);
 LWC_SIZE_ASSERT(struct lwc_sparse_header, 8);
 LWC_SIZE_ASSERT(struct lwc_grid_header, 16);
 LWC_SIZE_ASSERT(struct lwc_delta_header, 8);
+LWC_SIZE_ASSERT(struct lwc_split_header, 8);
+LWC_SIZE_ASSERT(struct lwc_split_member, 12);
 
 #endif

@@ -249,7 +249,18 @@ static inline u32 lwc_file_mode(const struct lwc_file *file)
 	return lwc_le32(&file->kind) >> 16;
 }
 
-/* Bytes of an element of the dtype, 1 for LWC_DTYPE_BYTES, 0 for an unknown one. */
+/* Elements in a block of the dtype, 1 unless it is quantised, and its bytes; 0 for an unknown one. */
+struct lwc_dtype_block {
+	u16 elements;
+	u16 bytes;
+};
+
+struct lwc_dtype_block lwc_dtype_block(u32 dtype);
+
+/*
+ * Bytes of an element of the dtype, 1 for LWC_DTYPE_BYTES, 0 for an unknown one
+ * and where they come in blocks.
+ */
 u32 lwc_dtype_size(u32 dtype);
 
 /* A name that may be created below a directory: see struct lwc_file. */

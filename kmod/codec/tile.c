@@ -4,6 +4,7 @@
 #include "grid.h"
 #include "levels.h"
 #include "sparse.h"
+#include "split.h"
 
 void lwc_planes_scalar(const u8 *src, u8 *dst, size_t count, u32 element)
 {
@@ -139,6 +140,48 @@ static enum lwc_error decode_grid(const struct lwc_impl *impl, const struct lwc_
 	return error ? error : grid_multiply(&view, scales, dst);
 }
 
+/* The symbols of a member of LEVELS, one a byte, to out. */
+static enum lwc_error decode_member(const struct lwc_impl *impl, const struct split_member *member,
+				    u32 len, struct lwc_scratch *scratch, u8 *out)
+{
+	struct lwc_levels_view view;
+	enum lwc_error error;
+
+	error = lwc_levels_open(&view, member->structure, member->field, member->stored,
+				member->stored_len, lwc_field_weights(member->field, len));
+	return error ? error : lwc_levels_decode(impl, &view, out, scratch->tile);
+}
+
+static enum lwc_error decode_split(const struct lwc_impl *impl, const u8 *src, size_t src_len,
+				   u8 *dst, size_t dst_len, struct lwc_scratch *scratch)
+{
+	struct split_view view;
+	enum lwc_error error;
+	u32 i;
+
+	error = split_open(&view, src, src_len, dst_len);
+	for (i = 0; !error && i < view.count; i++) {
+		const struct split_member *member = &view.members[i];
+		u32 len = member->bytes * view.blocks;
+		const u8 *content = member->stored;
+
+		if (member->codec == LWC_CODEC_LEVELS) {
+			content = scratch->tile + SPLIT_BUFFER;
+			error = decode_member(impl, member, len, scratch,
+					      scratch->tile + SPLIT_BUFFER);
+		} else if (member->codec == LWC_CODEC_ZSTD) {
+			content = scratch->tile;
+			if (!lwc_zstd_decode(scratch->zstd, scratch->zstd_len, scratch->tile, len,
+					     member->stored, member->stored_len))
+				error = LWC_ERR_ZSTD;
+		}
+		if (!error)
+			split_scatter(content, member->bytes, view.blocks, dst, view.block);
+		dst += member->bytes;
+	}
+	return error;
+}
+
 enum lwc_error lwc_tile_decode(const struct lwc_impl *impl, const struct lwc_tile *entry,
 			       const u8 *src, size_t src_len, u8 *dst, size_t dst_len,
 			       struct lwc_scratch *scratch)
@@ -162,6 +205,8 @@ enum lwc_error lwc_tile_decode(const struct lwc_impl *impl, const struct lwc_til
 	case LWC_CODEC_DELTA:
 		return lwc_delta_decode(impl, entry->field, src, src_len, scratch->base, dst,
 					dst_len, scratch->tile);
+	case LWC_CODEC_SPLIT:
+		return decode_split(impl, src, src_len, dst, dst_len, scratch);
 	default:
 		return LWC_ERR_CHAIN;
 	}

@@ -27,28 +27,63 @@ const char *lwc_error_string(enum lwc_error error)
 	return (unsigned int)error < LWC_ERRORS ? messages[error] : "unknown error";
 }
 
+struct lwc_dtype_block lwc_dtype_block(u32 dtype)
+{
+	static const struct lwc_dtype_block blocks[LWC_DTYPES] = {
+		[LWC_DTYPE_BYTES] = { 1, 1 },
+		[LWC_DTYPE_BF16] = { 1, 2 },
+		[LWC_DTYPE_F16] = { 1, 2 },
+		[LWC_DTYPE_F32] = { 1, 4 },
+		[LWC_DTYPE_F64] = { 1, 8 },
+		[LWC_DTYPE_F8_E4M3] = { 1, 1 },
+		[LWC_DTYPE_F8_E5M2] = { 1, 1 },
+		[LWC_DTYPE_I8] = { 1, 1 },
+		[LWC_DTYPE_U8] = { 1, 1 },
+		[LWC_DTYPE_I16] = { 1, 2 },
+		[LWC_DTYPE_U16] = { 1, 2 },
+		[LWC_DTYPE_I32] = { 1, 4 },
+		[LWC_DTYPE_U32] = { 1, 4 },
+		[LWC_DTYPE_I64] = { 1, 8 },
+		[LWC_DTYPE_U64] = { 1, 8 },
+		[LWC_DTYPE_BOOL] = { 1, 1 },
+		[LWC_DTYPE_Q4_0] = { 32, 18 },
+		[LWC_DTYPE_Q4_1] = { 32, 20 },
+		[LWC_DTYPE_Q5_0] = { 32, 22 },
+		[LWC_DTYPE_Q5_1] = { 32, 24 },
+		[LWC_DTYPE_Q8_0] = { 32, 34 },
+		[LWC_DTYPE_Q8_1] = { 32, 36 },
+		[LWC_DTYPE_Q2_K] = { 256, 84 },
+		[LWC_DTYPE_Q3_K] = { 256, 110 },
+		[LWC_DTYPE_Q4_K] = { 256, 144 },
+		[LWC_DTYPE_Q5_K] = { 256, 176 },
+		[LWC_DTYPE_Q6_K] = { 256, 210 },
+		[LWC_DTYPE_Q8_K] = { 256, 292 },
+		[LWC_DTYPE_IQ1_S] = { 256, 50 },
+		[LWC_DTYPE_IQ1_M] = { 256, 56 },
+		[LWC_DTYPE_IQ2_XXS] = { 256, 66 },
+		[LWC_DTYPE_IQ2_XS] = { 256, 74 },
+		[LWC_DTYPE_IQ2_S] = { 256, 82 },
+		[LWC_DTYPE_IQ3_XXS] = { 256, 98 },
+		[LWC_DTYPE_IQ3_S] = { 256, 110 },
+		[LWC_DTYPE_IQ4_NL] = { 32, 18 },
+		[LWC_DTYPE_IQ4_XS] = { 256, 136 },
+		[LWC_DTYPE_TQ1_0] = { 256, 54 },
+		[LWC_DTYPE_TQ2_0] = { 256, 66 },
+		[LWC_DTYPE_MXFP4] = { 32, 17 },
+		[LWC_DTYPE_NVFP4] = { 64, 36 },
+		[LWC_DTYPE_Q1_0] = { 128, 18 },
+		[LWC_DTYPE_Q2_0] = { 64, 18 },
+	};
+	static const struct lwc_dtype_block none;
+
+	return dtype < LWC_DTYPES ? blocks[dtype] : none;
+}
+
 u32 lwc_dtype_size(u32 dtype)
 {
-	static const u8 sizes[LWC_DTYPES] = {
-		[LWC_DTYPE_BYTES] = 1,
-		[LWC_DTYPE_BF16] = 2,
-		[LWC_DTYPE_F16] = 2,
-		[LWC_DTYPE_F32] = 4,
-		[LWC_DTYPE_F64] = 8,
-		[LWC_DTYPE_F8_E4M3] = 1,
-		[LWC_DTYPE_F8_E5M2] = 1,
-		[LWC_DTYPE_I8] = 1,
-		[LWC_DTYPE_U8] = 1,
-		[LWC_DTYPE_I16] = 2,
-		[LWC_DTYPE_U16] = 2,
-		[LWC_DTYPE_I32] = 4,
-		[LWC_DTYPE_U32] = 4,
-		[LWC_DTYPE_I64] = 8,
-		[LWC_DTYPE_U64] = 8,
-		[LWC_DTYPE_BOOL] = 1,
-	};
+	struct lwc_dtype_block block = lwc_dtype_block(dtype);
 
-	return dtype < LWC_DTYPES ? sizes[dtype] : 0;
+	return block.elements == 1 ? block.bytes : 0;
 }
 
 u32 lwc_table_entry_size(u32 table)
@@ -173,7 +208,8 @@ static bool shape_ok(const struct lwc_object *object, u64 size)
 {
 	/* both 16 bits wide: one little-endian load */
 	u32 dtype = lwc_le32(&object->dtype) & 0xffff, ndim = lwc_le32(&object->dtype) >> 16;
-	u64 bytes = lwc_dtype_size(dtype);
+	struct lwc_dtype_block block = lwc_dtype_block(dtype);
+	u64 bytes = block.bytes, row;
 	bool empty = false;
 	u32 i;
 
@@ -185,7 +221,10 @@ static bool shape_ok(const struct lwc_object *object, u64 size)
 		empty |= !lwc_le64(&object->shape[i]);
 	if (empty)
 		return !size;
-	for (i = 0; i < ndim; i++)
+	row = ndim ? lwc_le64(&object->shape[ndim - 1]) : 1;
+	if (row % block.elements || check_mul_overflow(bytes, row / block.elements, &bytes))
+		return false;
+	for (i = 0; i + 1 < ndim; i++)
 		if (check_mul_overflow(bytes, lwc_le64(&object->shape[i]), &bytes))
 			return false;
 	return bytes == size;

@@ -6,6 +6,7 @@ import struct
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "models"))
+import gguf_file  # noqa: E402
 from huggingface import safetensors  # noqa: E402
 
 
@@ -48,6 +49,15 @@ def main(directory):
         ("flags", "BOOL", [3, 3], b"\1\0\1" * 3),
         ("fp8", "F8_E4M3", [64, 64], seed.randbytes(4096)),
     ])
+    def q8_0(count):
+        return b"".join(bytes([seed.randrange(256), 24 + seed.randrange(4)]) + bytes(
+            int(seed.gauss(0, 40)) % 256 for _ in range(32)) for _ in range(count))
+
+    with open(os.path.join(directory, "blocks.gguf"), "wb") as out:
+        out.write(gguf_file.model([gguf_file.pair("general.architecture", gguf_file.STRING, "none")], [
+            ("q8_0", (1024, 131), "Q8_0", q8_0(131 * 32)),
+            ("q4_k", (256, 100), "Q4_K", b"".join(b"\x80\x1c\0\x18" + seed.randbytes(140) for _ in range(100))),
+            ("halves", (64, 30), "F16", struct.pack("<1920e", *(seed.gauss(0, 1) for _ in range(1920))))]))
     for name, content in (("config.json", b"{}\n"), ("sub/with space.txt", b"hello\n" * 1000),
                           ("big.bin", seed.randbytes(500000)), ("zero-length", b""),
                           ("sub/\u00fcml\u00e4ut", b"x")):

@@ -9,17 +9,20 @@ clang=$(command -v clang-14 || command -v clang)
 make -s -j"$(nproc)" B=build all || exit 1
 make -s -j"$(nproc)" B=build-fuzz CC="$clang" \
 	SAN="-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined" \
-	build-fuzz/liblwcmem.a || { echo "not ok fuzz build"; exit 1; }
+	build-fuzz/liblwcmem.a build-fuzz/userspace/readers/{gguf,tensors}.o || { echo "not ok fuzz build"; exit 1; }
 work=build-fuzz/corpus
-mkdir -p $work/fuzz_container $work/fuzz_tile
+rm -rf $work/gguf
+mkdir -p $work/fuzz_container $work/fuzz_tile $work/fuzz_gguf
 python3 tests/fuzz/seeds.py $work/model
 build/lwcmem pack --force -o $work/fuzz_container/seed.lwc $work/model > /dev/null || echo "not ok fuzz seed"
 python3 tests/fuzz/seeds.py --tiles $work/fuzz_container/seed.lwc $work/fuzz_tile
+python3 tests/cli/gguf_files.py $work/gguf
+find $work/gguf/right $work/gguf/wrong -type f -size -64k -exec cp -t $work/fuzz_gguf {} +
 for source in tests/fuzz/fuzz_*.c; do
 	name=$(basename "$source" .c)
 	"$clang" -std=gnu11 -O1 -g -Wall -Wextra -Werror -D_GNU_SOURCE -I. -Iuserspace -Ikmod \
 		-fsanitize=address,undefined,fuzzer -fno-sanitize-recover=undefined \
-		"$source" build-fuzz/liblwcmem.a -luring -lzstd -lcrypto -lpthread -lm -o "build-fuzz/$name" ||
+		"$source" build-fuzz/userspace/readers/*.o build-fuzz/liblwcmem.a -luring -lzstd -lcrypto -lpthread -lm -o "build-fuzz/$name" ||
 		{ echo "not ok $name builds"; continue; }
 	if timeout $((seconds + 60)) "build-fuzz/$name" -max_total_time="$seconds" -seed=1 -max_len=65536 \
 		-artifact_prefix=build-fuzz/ -print_final_stats=1 "$work/$name" > "build-fuzz/$name.log" 2>&1; then

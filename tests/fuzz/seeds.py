@@ -7,6 +7,9 @@ import random
 import struct
 import sys
 
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "models"))
+import gguf_file  # noqa: E402
+
 TILES, OBJECTS = 3, 2
 BLOCK, HEADER = 4096, 32
 
@@ -29,6 +32,9 @@ def write_model(path):
     text = json.dumps(header).encode()
     with open(os.path.join(path, "model.safetensors"), "wb") as out:
         out.write(struct.pack("<Q", len(text)) + text + data)
+    q4_0 = b"".join(bytes([i // 40, 0x1c + rng.randrange(4)]) + rng.randbytes(16) for i in range(1200))
+    with open(os.path.join(path, "split.gguf"), "wb") as out:
+        out.write(gguf_file.model([], [("split", (32 * 1200,), "Q4_0", q4_0)]))
     with open(os.path.join(path, "config.json"), "w") as out:
         out.write(json.dumps({"text": "abc " * 500}))
 

@@ -27,8 +27,8 @@ for file in "$golden"/*.lwc; do
 	done
 	# what the encoder writes today for the same input is as large and of the same codecs
 	check "golden $name: pack" "$LWCMEM" pack "$work/model" -o "$work/$name.lwc" --structure "${structure//-/,}"
-	"$LWCMEM" info "$file" --tensors | grep -E 'LEVELS|CONST|RAW|COPY' > "$work/then"
-	"$LWCMEM" info "$work/$name.lwc" --tensors | grep -E 'LEVELS|CONST|RAW|COPY' > "$work/now"
+	"$LWCMEM" info "$file" --tensors | grep -E 'LEVELS|CONST|RAW|COPY|SPLIT' > "$work/then"
+	"$LWCMEM" info "$work/$name.lwc" --tensors | grep -E 'LEVELS|CONST|RAW|COPY|SPLIT' > "$work/now"
 	check "golden $name: encoded as then" diff "$work/then" "$work/now"
 done
 chains "$golden"/*.lwc > "$work/chains"
@@ -36,6 +36,9 @@ for chain in RAW CONST COPY PLANES+ZSTD 'LEVELS (4,1)' 'LEVELS (2,2,2,2)' 'LEVEL
 	check "golden: $chain is covered" grep -qxF "$chain" "$work/chains"
 done
 check "golden: GRID is covered" grep -qE "^ *grid .* GRID" <("$LWCMEM" info "$golden/levels-2-2-2-2.lwc" --tensors)
+for tensor in q4_1 q8_0 mxfp4; do
+	check "golden: SPLIT of $tensor is covered" grep -qE "^ *$tensor .* SPLIT" <("$LWCMEM" info "$golden/levels-2-2-2-2.lwc" --tensors)
+done
 for pattern in pruned two_of_four; do
 	check "golden: SPARSE of $pattern is covered" grep -qE "^ *$pattern .* SPARSE" <("$LWCMEM" info "$golden/levels-2-2-2-2.lwc" --tensors)
 done

@@ -8,6 +8,7 @@ import struct
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "models"))
+import gguf_file  # noqa: E402
 from huggingface import safetensors  # noqa: E402
 
 
@@ -88,6 +89,13 @@ def tune(tensors):
     return out
 
 
+def blocks(random, count, scales, quants):
+    """Blocks with so many halves for scales: low bits in steps of 16, few exponents; quants(): their bytes."""
+    return b"".join(
+        b"".join(bytes([random.bits(2) << 6, 0x18 + random.bits(3)]) for _ in range(scales)) + quants()
+        for _ in range(count))
+
+
 def main(directory, tuned=False):
     random = Random(2026)
     os.makedirs(os.path.join(directory, "empty"))
@@ -122,6 +130,14 @@ def main(directory, tuned=False):
         ("int8", "I8", [40, 65], bytes((random.bits(5) - random.bits(5)) % 256 for _ in range(2600))),
     ]
     safetensors(os.path.join(directory, "model.safetensors"), tune(tensors) if tuned else tensors)
+    with open(os.path.join(directory, "blocks.gguf"), "wb") as out:
+        out.write(gguf_file.model([gguf_file.pair("general.architecture", gguf_file.STRING, "none")], [
+            ("q4_1", (64, 240), "Q4_1", blocks(random, 480, 2, lambda: random.noise(16))),
+            ("q8_0", (96, 100), "Q8_0", blocks(random, 300, 1, lambda: bytes(
+                (random.bits(5) + random.bits(5) - 31) % 256 for _ in range(32)))),
+            ("mxfp4", (64, 60), "MXFP4", b"".join(bytes([120 + random.bits(2)]) + random.noise(16)
+                                                  for _ in range(120))),
+            ("q6_k", (256, 20), "Q6_K", random.noise(20 * 210))]))
     with open(os.path.join(directory, "text.txt"), "w") as out:
         out.write("the same line again and again\n" * 100)
 

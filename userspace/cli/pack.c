@@ -131,7 +131,8 @@ const struct command command_pack = {
     .usage = "MODEL -o OUT.lwc [--favor balanced|size|speed] [--structure S] [-j N]\n"
              "            [--base BASE.lwc] [--force]",
     .summary = "write a model directory or file as a compressed container",
-    .help = "MODEL            any directory, or one file; symlinks are followed\n"
+    .help = "MODEL            any directory, or one file; symlinks are followed. Tensors of\n"
+            "                 .safetensors and .gguf files are encoded as such\n"
             "-o OUT.lwc       the container to write\n"
             "--favor F        balanced (default), size: smallest, speed: fastest to decode\n"
             "--structure S    force the structure of LEVELS: 4,1 or 3,2,2,2 or 2,2,2,2 or\n"

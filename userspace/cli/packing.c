@@ -42,7 +42,24 @@ struct packing {
     int hash_result;
 };
 
-static uint64_t features_of(const struct lwc_tile *tile)
+/* What the members of stored bytes of SPLIT need. */
+static uint64_t split_features(const uint8_t *stored, uint32_t size)
+{
+    uint32_t at = sizeof(struct lwc_split_header);
+    uint64_t features = LWC_INCOMPAT_SPLIT;
+    struct lwc_split_member member;
+
+    for (uint8_t i = 0; i < stored[0] && at + sizeof(member) <= size; i++, at += sizeof(member)) {
+        memcpy(&member, stored + at, sizeof(member));
+        if (member.codec == LWC_CODEC_ZSTD)
+            features |= LWC_INCOMPAT_ZSTD;
+        else if (member.codec == LWC_CODEC_LEVELS)
+            features |= LWC_INCOMPAT_STRUCTURE(member.structure) | LWC_INCOMPAT_FIELD(member.field);
+    }
+    return features;
+}
+
+static uint64_t features_of(const struct lwc_tile *tile, const uint8_t *stored)
 {
     uint64_t features = 0;
 
@@ -61,6 +78,8 @@ static uint64_t features_of(const struct lwc_tile *tile)
             features |= LWC_INCOMPAT_GRID;
         else if (tile->chain[i] == LWC_CODEC_DELTA)
             features |= LWC_INCOMPAT_DELTA;
+        else if (tile->chain[i] == LWC_CODEC_SPLIT)
+            features |= split_features(stored, tile->stored);
     }
     return features;
 }
@@ -111,7 +130,7 @@ static int store_tile(struct packing *packing, uint64_t index, struct ready_tile
     if (tile->entry.stored && place_tile(packing, index, tile, failure) < 0)
         return -1;
     packing->counts.kept += tile->kept;
-    packing->incompat |= features_of(&tile->entry);
+    packing->incompat |= features_of(&tile->entry, tile->stored);
     packing->tiles[index] = tile->entry;
     return 0;
 }
@@ -222,6 +241,8 @@ static int prepare_tables(struct packing *packing, struct failure *failure)
         struct lwc_object *entry = &packing->objects[i];
 
         *entry = plan->objects[i].entry;
+        if (lwc_dtype_block(entry->dtype).elements > 1)
+            packing->incompat |= LWC_INCOMPAT_BLOCKS;
         for (uint64_t t = 0; t < entry->tile_count; t++)
             packing->tile_object[entry->tile_first + t] = i;
         if (!entry->tile_count && sha256_buffer("", 0, entry->sha256) < 0)

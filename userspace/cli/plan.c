@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "plan.h"
+#include "readers/gguf.h"
 #include "readers/safetensors.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,40 +16,40 @@ static uint64_t align_up(uint64_t value, uint64_t alignment)
     return (value + alignment - 1) / alignment * alignment;
 }
 
-/* Fewest rows whose bytes are a multiple of a page. */
-static uint64_t rows_for_pages(uint64_t row)
+/* Fewest rows or blocks whose bytes are a multiple of a page. */
+static uint64_t units_for_pages(uint64_t unit)
 {
-    uint64_t rows = PAGE_BYTES;
+    uint64_t units = PAGE_BYTES;
 
-    while (rows > 1 && row % 2 == 0) {
-        row /= 2;
-        rows /= 2;
+    while (units > 1 && unit % 2 == 0) {
+        unit /= 2;
+        units /= 2;
     }
-    return rows;
+    return units;
 }
 
-uint32_t plan_tile_bytes(uint32_t element, uint16_t ndim, const uint64_t *shape, uint64_t size)
+uint32_t plan_tile_bytes(uint16_t dtype, uint16_t ndim, const uint64_t *shape, uint64_t size)
 {
-    uint64_t row, rows, step;
+    struct lwc_dtype_block block = lwc_dtype_block(dtype);
+    uint64_t unit = block.bytes, row = 0, count, step;
 
-    /* empty tensors first: their other dimensions may be absurd */
-    if (size == 0 || ndim < 2)
-        return LWC_TILE_TARGET;
-    row = shape[ndim - 1] * element;
-    if (row > LWC_TILE_MAX)
-        return LWC_TILE_TARGET;
-    rows = row < LWC_TILE_TARGET ? LWC_TILE_TARGET / row : 1;
-    step = rows_for_pages(row);
-    if (step <= rows)
-        rows -= rows % step;
-    else if (step * row <= LWC_TILE_MAX)
-        rows = step;
-    return (uint32_t)(rows * row);
+    /* of empty tensors other dimensions may be absurd */
+    if (size && ndim >= 2)
+        row = shape[ndim - 1] / block.elements * block.bytes;
+    if (row && row <= LWC_TILE_MAX)
+        unit = row;
+    count = unit < LWC_TILE_TARGET ? LWC_TILE_TARGET / unit : 1;
+    step = units_for_pages(unit);
+    if (step <= count)
+        count -= count % step;
+    else if (step * unit <= LWC_TILE_MAX)
+        count = step;
+    return (uint32_t)(count * unit);
 }
 
 struct builder {
     struct plan *plan;
-    struct safetensors *lists; /* tensors of each file of the walk */
+    struct file_tensors *lists; /* tensors of each file of the walk */
     size_t object_capacity;
     size_t extent_capacity;
     size_t names_capacity;
@@ -135,13 +137,13 @@ static void place_in_arena(struct plan *plan, struct lwc_object *entry)
     plan->arena_size = align_up(entry->arena_offset + size, PAGE_BYTES);
 }
 
-static int add_tensor(struct builder *builder, size_t file, const struct safetensors_tensor *tensor,
+static int add_tensor(struct builder *builder, size_t file, const struct file_tensor *tensor,
                       struct failure *failure)
 {
-    uint32_t element = lwc_dtype_size(tensor->dtype);
-    struct plan_object *object =
-        add_object(builder, file, tensor->offset, tensor->size,
-                   plan_tile_bytes(element, tensor->ndim, tensor->shape, tensor->size), failure);
+    struct lwc_dtype_block block = lwc_dtype_block(tensor->dtype);
+    struct plan_object *object = add_object(
+        builder, file, tensor->offset, tensor->size,
+        plan_tile_bytes(tensor->dtype, tensor->ndim, tensor->shape, tensor->size), failure);
 
     if (!object)
         return -1;
@@ -150,7 +152,7 @@ static int add_tensor(struct builder *builder, size_t file, const struct safeten
     for (uint16_t i = 0; i < tensor->ndim; i++)
         object->entry.shape[i] = tensor->shape[i];
     place_in_arena(builder->plan, &object->entry);
-    builder->plan->weights += tensor->size / element;
+    builder->plan->weights += tensor->size / block.bytes * block.elements;
     return add_name(builder, tensor->name, &object->entry.name_offset, &object->entry.name_length,
                     failure);
 }
@@ -172,13 +174,13 @@ static int add_literal(struct builder *builder, size_t file, uint64_t offset, ui
 static int add_file_extents(struct builder *builder, size_t file, size_t first_object,
                             struct failure *failure)
 {
-    const struct safetensors *list = &builder->lists[file];
+    const struct file_tensors *list = &builder->lists[file];
     struct lwc_file *entry = &builder->plan->files[file];
     uint64_t at = 0;
 
     entry->extent_first = builder->plan->extent_count;
     for (size_t i = 0; i < list->count; i++) {
-        const struct safetensors_tensor *tensor = &list->tensors[i];
+        const struct file_tensor *tensor = &list->tensors[i];
 
         if (!tensor->size)
             continue;
@@ -193,13 +195,22 @@ static int add_file_extents(struct builder *builder, size_t file, size_t first_o
     return 0;
 }
 
-static int is_safetensors(const char *name)
+static bool ends_with(const char *name, const char *suffix)
 {
-    static const char suffix[] = ".safetensors";
-    size_t length = strlen(name);
+    size_t length = strlen(name), end = strlen(suffix);
 
-    return length >= sizeof(suffix) - 1 &&
-           strcmp(name + length - (sizeof(suffix) - 1), suffix) == 0;
+    return length >= end && strcmp(name + length - end, suffix) == 0;
+}
+
+/* A GGUF file that makes no sense is carried like any other file that is not parsed. */
+static int read_gguf(int fd, const struct walk_file *file, struct file_tensors *list,
+                     struct failure *failure)
+{
+    int result = gguf_read(fd, (uint64_t)file->status.st_size, file->path, list, failure);
+
+    if (result > 0)
+        fprintf(stderr, "lwcmem: %s; it is carried as bytes\n", failure->text);
+    return result < 0 ? -1 : 0;
 }
 
 /* Parse the headers of all model files. */
@@ -209,15 +220,19 @@ static int read_headers(struct builder *builder, struct failure *failure)
 
     for (size_t i = 0; i < walk->count; i++) {
         const struct walk_file *file = &walk->files[i];
+        bool safetensors = ends_with(file->name, ".safetensors");
         int fd, result;
 
-        if (!S_ISREG(file->status.st_mode) || !is_safetensors(file->name))
+        if (!S_ISREG(file->status.st_mode) || (!safetensors && !ends_with(file->name, ".gguf")))
             continue;
         fd = walk_open(file, failure);
         if (fd < 0)
             return -1;
-        result = safetensors_read(fd, (uint64_t)file->status.st_size, file->path,
-                                  &builder->lists[i], failure);
+        if (safetensors)
+            result = safetensors_read(fd, (uint64_t)file->status.st_size, file->path,
+                                      &builder->lists[i], failure);
+        else
+            result = read_gguf(fd, file, &builder->lists[i], failure);
         close(fd);
         if (result < 0)
             return -1;
@@ -281,7 +296,7 @@ int plan_model(const char *model, struct plan *out, struct failure *failure)
              (result = add_files(&builder, failure)) == 0)
         result = add_contents(&builder, failure);
     for (size_t i = 0; builder.lists && i < count; i++)
-        safetensors_free(&builder.lists[i]);
+        file_tensors_free(&builder.lists[i]);
     free(builder.lists);
     if (result < 0)
         plan_free(out);

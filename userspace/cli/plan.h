@@ -35,6 +35,6 @@ int plan_model(const char *model, struct plan *out, struct failure *failure);
 void plan_free(struct plan *plan);
 
 /* Decoded bytes of the tiles of a tensor; see LWC_TILE_TARGET. */
-uint32_t plan_tile_bytes(uint32_t element, uint16_t ndim, const uint64_t *shape, uint64_t size);
+uint32_t plan_tile_bytes(uint16_t dtype, uint16_t ndim, const uint64_t *shape, uint64_t size);
 
 #endif

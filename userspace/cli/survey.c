@@ -4,7 +4,7 @@
 #include "contents.h"
 #include "parallel.h"
 #include "encode/bound.h"
-#include "readers/safetensors.h"
+#include "readers/tensors.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,9 +27,17 @@ static unsigned int kind_of(const struct lwc_tile *tile)
 
 static void describe(unsigned int kind, char text[32])
 {
-    static const char *const names[LWC_CODECS] = {
-        "",       "RAW",  "CONST",  "ZSTD", "LEVELS",
-        "PLANES", "COPY", "SPARSE", "GRID", [LWC_CODEC_DELTA] = "DELTA"};
+    static const char *const names[LWC_CODECS] = {"",
+                                                  "RAW",
+                                                  "CONST",
+                                                  "ZSTD",
+                                                  "LEVELS",
+                                                  "PLANES",
+                                                  "COPY",
+                                                  "SPARSE",
+                                                  "GRID",
+                                                  "SPLIT",
+                                                  [LWC_CODEC_DELTA] = "DELTA"};
     unsigned int outer = kind / 16 / LWC_CODECS, inner = kind / 16 % LWC_CODECS;
 
     if (outer == LWC_CODEC_LEVELS)
@@ -95,6 +103,7 @@ static int survey_object(struct surveyor *surveyor, uint64_t index, struct failu
 {
     struct survey_tensor *tensor = &surveyor->survey->tensors[surveyor->survey->count];
     char name[LWC_NAME_MAX + 1];
+    struct lwc_dtype_block block;
     struct lwc_object object;
 
     if (container_object(surveyor->container, index, &object, failure) < 0)
@@ -112,7 +121,8 @@ static int survey_object(struct surveyor *surveyor, uint64_t index, struct failu
     tensor->ndim = object.ndim;
     for (uint16_t i = 0; i < object.ndim; i++)
         tensor->shape[i] = object.shape[i];
-    tensor->weights = object.decoded_size / lwc_dtype_size(object.dtype);
+    block = lwc_dtype_block(object.dtype);
+    tensor->weights = object.decoded_size / block.bytes * block.elements;
     tensor->bound_bits = -1;
     return count_tiles(surveyor, &object, tensor, failure);
 }

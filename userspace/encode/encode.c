@@ -11,6 +11,7 @@
 #include "encode/levels_encode.h"
 #include "encode/probe.h"
 #include "encode/sparse_encode.h"
+#include "encode/split_encode.h"
 #include "kmod/codec/codec.h"
 
 struct encoder {
@@ -89,12 +90,33 @@ static int offer(struct encoded_tile *out, struct lwc_tile entry, const uint8_t 
     return 0;
 }
 
+/*
+ * len bytes in so many parts of equal length to one frame in encoder->trial. Each
+ * part ends its own zstd block, so that it has its own statistics, but may
+ * repeat what is in those before it. Returns its bytes, or SIZE_MAX without memory.
+ */
+static size_t compress_parts(struct encoder *encoder, const uint8_t *src, size_t len,
+                             unsigned int parts)
+{
+    ZSTD_outBuffer out = {.dst = encoder->trial, .size = encoder->trial_size};
+    size_t left = ZSTD_CCtx_setPledgedSrcSize(encoder->zstd, len);
+
+    for (unsigned int i = 1; i <= parts && !left; i++, src += len / parts) {
+        ZSTD_inBuffer in = {.src = src, .size = len / parts};
+
+        left =
+            ZSTD_compressStream2(encoder->zstd, &out, &in, i < parts ? ZSTD_e_flush : ZSTD_e_end);
+    }
+    ZSTD_CCtx_reset(encoder->zstd, ZSTD_reset_session_only);
+    return left ? SIZE_MAX : out.pos;
+}
+
 static int offer_zstd(struct encoder *encoder, struct encoded_tile *out, const uint8_t *src,
                       size_t len, unsigned int element)
 {
-    size_t size = ZSTD_compress2(encoder->zstd, encoder->trial, encoder->trial_size, src, len);
+    size_t size = compress_parts(encoder, src, len, element);
 
-    if (ZSTD_isError(size))
+    if (size == SIZE_MAX)
         return -ENOMEM;
     if (out->entry.chain[0] != LWC_CODEC_RAW &&
         size * 100 > out->size * (100 - encoder->policy.slow_gain))
@@ -263,6 +285,78 @@ static int offer_grid(struct encoder *encoder, struct encoded_tile *out, uint8_t
 /* Percent of blocks that repeat from which on zstd finds more than LEVELS loses to it. */
 #define REPEATS_ENOUGH 3
 
+/* Bits of a byte from which on no structure of LEVELS is smaller than the bytes themselves. */
+#define LEVELS_BITS 7.6
+
+/*
+ * One member's content, in encoder->planes, to at by the smallest codec that is
+ * worth its time; sets what the entry says of that. As with the integers of
+ * GRID, any structure will do. all: try all. Returns the bytes.
+ */
+static size_t put_member(struct encoder *encoder, size_t len, bool all,
+                         struct lwc_split_member *entry, uint8_t *at)
+{
+    static const uint8_t fields[] = {LWC_FIELD_BYTE, LWC_FIELD_I8};
+    const uint8_t *content = encoder->planes;
+    unsigned int worth = 100 - encoder->policy.slow_gain;
+    double bits = probe_entropy(content, len, 8);
+    bool levels = (all || bits < LEVELS_BITS) && len <= LWC_SPLIT_LEVELS_MAX;
+    struct levels_survey survey;
+    size_t size = len, zstd = len;
+
+    entry->codec = LWC_CODEC_RAW;
+    for (unsigned int i = 0; i < 2 && levels; i++) {
+        uint8_t structure;
+
+        levels_survey(&survey, fields[i], content, (uint32_t)len, encoder->scratch);
+        structure = pick_structure(~0u, &survey, size, &size);
+        if (!structure)
+            continue;
+        levels_encode(&survey, structure, at);
+        entry->codec = LWC_CODEC_LEVELS;
+        entry->structure = structure;
+        entry->field = fields[i];
+    }
+    /* with too little room zstd says so: then it saves nothing */
+    if (all || bits * (double)len / 8 * 100 < (double)(size * worth) ||
+        probe_repeats(content, len) >= REPEATS_ENOUGH)
+        zstd = ZSTD_compress2(encoder->zstd, encoder->kept, LWC_TILE_MAX, content, len);
+    if (!ZSTD_isError(zstd) && zstd < size && zstd * 100 <= size * worth) {
+        memcpy(at, encoder->kept, zstd);
+        entry->codec = LWC_CODEC_ZSTD;
+        entry->structure = entry->field = 0;
+        size = zstd;
+    } else if (entry->codec == LWC_CODEC_RAW) {
+        memcpy(at, content, len);
+    }
+    put_le32(&entry->stored, (uint32_t)size);
+    return size;
+}
+
+/* The blocks of a quantised dtype, member by member. */
+static int offer_split(struct encoder *encoder, struct encoded_tile *out, const uint16_t *members,
+                       uint32_t block, const uint8_t *src, size_t len)
+{
+    struct lwc_split_header header = {0};
+    uint32_t blocks = (uint32_t)(len / block);
+    bool all = encoder->policy.try_all || len <= SMALL_TILE;
+    uint8_t *entries = encoder->trial + sizeof(header), *at;
+
+    while (members[header.members])
+        header.members++;
+    memcpy(encoder->trial, &header, sizeof(header));
+    at = entries + header.members * sizeof(struct lwc_split_member);
+    for (; *members; src += *members++, entries += sizeof(struct lwc_split_member)) {
+        struct lwc_split_member entry = {.bytes = *members};
+
+        split_gather(src, *members, blocks, block, encoder->planes);
+        at += put_member(encoder, (size_t)*members * blocks, all, &entry, at);
+        memcpy(entries, &entry, sizeof(entry));
+    }
+    return offer(out, (struct lwc_tile){.chain = {LWC_CODEC_SPLIT}}, encoder->trial,
+                 (size_t)(at - encoder->trial));
+}
+
 /* What zstd on planes may come to, without repetition: see probe_entropy. */
 static size_t entropy_size(const struct levels_survey *survey)
 {
@@ -314,6 +408,8 @@ static int encode_candidates(struct encoder *encoder, uint16_t dtype, uint32_t r
                              const uint8_t *src, size_t len, struct encoded_tile *out)
 {
     unsigned int element = lwc_dtype_size(dtype);
+    struct lwc_dtype_block block = lwc_dtype_block(dtype);
+    const uint16_t *members = split_members(dtype);
     uint8_t field = levels_field_of(dtype);
     bool promising = true;
     int error;
@@ -327,6 +423,8 @@ static int encode_candidates(struct encoder *encoder, uint16_t dtype, uint32_t r
         error = offer_floats(encoder, out, field, src, len, row, &promising);
     if (!error)
         error = offer_nibbles(encoder, out, dtype, src, len);
+    if (!error && members && len % block.bytes == 0)
+        error = offer_split(encoder, out, members, block.bytes, src, len);
     if (error || !promising)
         return error;
     split_planes(encoder->planes, src, len, element);

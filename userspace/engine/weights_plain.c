@@ -17,7 +17,7 @@
 #define SHARDS_MAX 4096u
 
 struct shard {
-    struct safetensors list;
+    struct file_tensors list;
     uint8_t *map;
     size_t size;
 };
@@ -30,7 +30,7 @@ struct plain {
 };
 
 /* Tensor ids: shard in the upper half, index in its list in the lower. */
-static const struct safetensors_tensor *tensor_of(const struct plain *plain, uint64_t id)
+static const struct file_tensor *tensor_of(const struct plain *plain, uint64_t id)
 {
     return &plain->shards[id >> 32].list.tensors[id & 0xffffffffu];
 }
@@ -43,7 +43,7 @@ static int plain_find(struct weights *weights, const char *name, struct weight_t
     (void)failure;
     for (size_t s = 0; s < plain->count; s++)
         for (size_t i = 0; i < plain->shards[s].list.count; i++) {
-            const struct safetensors_tensor *found = &plain->shards[s].list.tensors[i];
+            const struct file_tensor *found = &plain->shards[s].list.tensors[i];
 
             if (strcmp(found->name, name))
                 continue;
@@ -161,7 +161,7 @@ static void plain_close(struct weights *weights)
     for (size_t i = 0; i < plain->count; i++) {
         if (plain->shards[i].map)
             munmap(plain->shards[i].map, plain->shards[i].size);
-        safetensors_free(&plain->shards[i].list);
+        file_tensors_free(&plain->shards[i].list);
     }
     free(plain->shards);
     free(plain->path);

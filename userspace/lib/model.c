@@ -281,6 +281,16 @@ int lwcmem_file(struct lwcmem_model *model, const char *name, size_t limit, void
     return 1;
 }
 
+static int check_dtype(struct lwcmem_model *model, const struct lwcmem_tensor *tensor,
+                       struct failure *failure)
+{
+    if (tensor->dtype == LWC_DTYPE_BF16 || tensor->dtype == LWC_DTYPE_F16 ||
+        tensor->dtype == LWC_DTYPE_F32)
+        return 0;
+    return fail(failure, "%s: only BF16, F16 and F32 can be multiplied",
+                container_path(model->container));
+}
+
 int lwcmem_rows(struct lwcmem_model *model, const struct lwcmem_tensor *tensor, uint64_t first_row,
                 uint64_t rows, float *out, char error[LWCMEM_ERROR_SIZE])
 {
@@ -291,6 +301,8 @@ int lwcmem_rows(struct lwcmem_model *model, const struct lwcmem_tensor *tensor, 
     uint8_t *bytes;
     int result;
 
+    if (check_dtype(model, tensor, &failure) < 0)
+        return report(&failure, error);
     if (first_row > tensor->rows || rows > tensor->rows - first_row) {
         fail(&failure, "%s: row %" PRIu64 " is not in the tensor", container_path(model->container),
              first_row + rows);
@@ -361,10 +373,8 @@ static int check_rows(struct lwcmem_model *model, const struct lwcmem_tensor *te
                       unsigned int worker, uint64_t first_row, uint64_t rows,
                       struct failure *failure)
 {
-    if (tensor->dtype != LWC_DTYPE_BF16 && tensor->dtype != LWC_DTYPE_F16 &&
-        tensor->dtype != LWC_DTYPE_F32)
-        return fail(failure, "%s: only BF16, F16 and F32 can be multiplied",
-                    container_path(model->container));
+    if (check_dtype(model, tensor, failure) < 0)
+        return -1;
     if (worker >= model->threads || first_row > tensor->rows || rows > tensor->rows - first_row ||
         first_row % tensor->row_grain)
         return fail(failure, "%s: rows %" PRIu64 " to %" PRIu64 " of worker %u are not allowed",

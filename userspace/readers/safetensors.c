@@ -2,56 +2,23 @@
 #include "safetensors.h"
 #include "kmod/codec/codec.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* What the reference implementation refuses, too. */
 #define HEADER_MAX 100000000u
 #define PREFIX_SIZE 8u
 
-static const char *const dtype_names[LWC_DTYPES] = {
-    [LWC_DTYPE_BYTES] = "bytes",     [LWC_DTYPE_BF16] = "BF16", [LWC_DTYPE_F16] = "F16",
-    [LWC_DTYPE_F32] = "F32",         [LWC_DTYPE_F64] = "F64",   [LWC_DTYPE_F8_E4M3] = "F8_E4M3",
-    [LWC_DTYPE_F8_E5M2] = "F8_E5M2", [LWC_DTYPE_I8] = "I8",     [LWC_DTYPE_U8] = "U8",
-    [LWC_DTYPE_I16] = "I16",         [LWC_DTYPE_U16] = "U16",   [LWC_DTYPE_I32] = "I32",
-    [LWC_DTYPE_U32] = "U32",         [LWC_DTYPE_I64] = "I64",   [LWC_DTYPE_U64] = "U64",
-    [LWC_DTYPE_BOOL] = "BOOL"};
-
-const char *dtype_name(uint16_t dtype)
-{
-    return dtype < LWC_DTYPES ? dtype_names[dtype] : "unknown";
-}
-
 /* LWC_DTYPE_BYTES stands for a dtype without a name here. */
 static uint16_t dtype_by_name(const char *name)
 {
-    for (uint16_t i = LWC_DTYPE_BYTES + 1; i < LWC_DTYPES; i++)
-        if (strcmp(name, dtype_names[i]) == 0)
+    for (uint16_t i = LWC_DTYPE_BYTES + 1; lwc_dtype_size(i); i++)
+        if (strcmp(name, dtype_name(i)) == 0)
             return i;
     return LWC_DTYPE_BYTES;
-}
-
-static int read_all(int fd, void *data, size_t size, uint64_t offset)
-{
-    uint8_t *at = data;
-
-    while (size) {
-        ssize_t got = pread(fd, at, size, (off_t)offset);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return got < 0 ? errno : ENODATA;
-        at += got;
-        size -= (size_t)got;
-        offset += (uint64_t)got;
-    }
-    return 0;
 }
 
 /* The parsed header, which is length bytes long; NULL with a message. */
@@ -68,7 +35,7 @@ static json_t *read_header(int fd, uint64_t size, const char *path, uint64_t *le
         fail(failure, "%s: shorter than a safetensors header; get the file again", path);
         return NULL;
     }
-    result = read_all(fd, prefix, sizeof(prefix), 0);
+    result = file_read(fd, prefix, sizeof(prefix), 0);
     if (result) {
         fail_errno(failure, result, "%s: cannot read", path);
         return NULL;
@@ -89,7 +56,7 @@ static json_t *read_header(int fd, uint64_t size, const char *path, uint64_t *le
         fail(failure, "%s: out of memory for the header", path);
         return NULL;
     }
-    result = read_all(fd, text, *length, PREFIX_SIZE);
+    result = file_read(fd, text, *length, PREFIX_SIZE);
     if (result) {
         fail_errno(failure, result, "%s: cannot read", path);
     } else {
@@ -138,7 +105,7 @@ static bool count_elements(const json_t *shape, uint64_t *elements)
 
 /* Fill tensor from its JSON; the words for what is wrong, or NULL. */
 static const char *parse_tensor(const json_t *value, uint64_t data_start, uint64_t data_size,
-                                struct safetensors_tensor *tensor)
+                                struct file_tensor *tensor)
 {
     const json_t *dtype = json_object_get(value, "dtype");
     const json_t *shape = json_object_get(value, "shape");
@@ -171,14 +138,14 @@ static const char *parse_tensor(const json_t *value, uint64_t data_start, uint64
 }
 
 static int parse_tensors(json_t *header, uint64_t data_start, uint64_t data_size, const char *path,
-                         struct safetensors *out, struct failure *failure)
+                         struct file_tensors *out, struct failure *failure)
 {
     const char *name;
     json_t *value;
 
     json_object_foreach(header, name, value)
     {
-        struct safetensors_tensor *tensor = &out->tensors[out->count];
+        struct file_tensor *tensor = &out->tensors[out->count];
         const char *problem;
 
         if (strcmp(name, "__metadata__") == 0)
@@ -196,50 +163,7 @@ static int parse_tensors(json_t *header, uint64_t data_start, uint64_t data_size
     return 0;
 }
 
-static int compare_tensors(const void *left, const void *right)
-{
-    const struct safetensors_tensor *a = left;
-    const struct safetensors_tensor *b = right;
-
-    if (a->offset != b->offset)
-        return a->offset < b->offset ? -1 : 1;
-    if (a->size != b->size)
-        return a->size < b->size ? -1 : 1;
-    return strcmp(a->name, b->name);
-}
-
-/* Empty tensors take no bytes, so they may lie anywhere. */
-static int check_overlaps(const struct safetensors *list, const char *path, struct failure *failure)
-{
-    const struct safetensors_tensor *before = NULL;
-
-    for (size_t i = 0; i < list->count; i++) {
-        const struct safetensors_tensor *tensor = &list->tensors[i];
-
-        if (!tensor->size)
-            continue;
-        if (before && before->offset + before->size > tensor->offset)
-            return fail(failure, "%s: tensors %.200s and %.200s overlap; get the file again", path,
-                        before->name, tensor->name);
-        before = tensor;
-    }
-    return 0;
-}
-
-static void drop_unnamed_dtypes(struct safetensors *list)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < list->count; i++) {
-        if (list->tensors[i].dtype == LWC_DTYPE_BYTES)
-            free(list->tensors[i].name);
-        else
-            list->tensors[kept++] = list->tensors[i];
-    }
-    list->count = kept;
-}
-
-int safetensors_read(int fd, uint64_t size, const char *path, struct safetensors *out,
+int safetensors_read(int fd, uint64_t size, const char *path, struct file_tensors *out,
                      struct failure *failure)
 {
     uint64_t length = 0;
@@ -259,21 +183,9 @@ int safetensors_read(int fd, uint64_t size, const char *path, struct safetensors
     else
         result = fail(failure, "%s: out of memory for the tensors", path);
     json_decref(header);
-    if (result == 0) {
-        qsort(out->tensors, out->count, sizeof(*out->tensors), compare_tensors);
-        result = check_overlaps(out, path, failure);
-    }
     if (result == 0)
-        drop_unnamed_dtypes(out);
-    else
-        safetensors_free(out);
+        result = file_tensors_arrange(out, path, failure);
+    if (result < 0)
+        file_tensors_free(out);
     return result;
-}
-
-void safetensors_free(struct safetensors *list)
-{
-    for (size_t i = 0; i < list->count; i++)
-        free(list->tensors[i].name);
-    free(list->tensors);
-    memset(list, 0, sizeof(*list));
 }

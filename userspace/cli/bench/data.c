@@ -91,21 +91,21 @@ static uint64_t spread(uint64_t index, uint64_t taken, uint64_t total)
     return (uint64_t)((unsigned __int128)total * index / taken);
 }
 
-static uint32_t tensor_tile_bytes(const struct safetensors_tensor *tensor)
+static uint32_t tensor_tile_bytes(const struct file_tensor *tensor)
 {
     return tensor->dtype == LWC_DTYPE_BF16
-               ? plan_tile_bytes(2, tensor->ndim, tensor->shape, tensor->size)
+               ? plan_tile_bytes(LWC_DTYPE_BF16, tensor->ndim, tensor->shape, tensor->size)
                : 0;
 }
 
-static uint64_t tensor_tiles(const struct safetensors_tensor *tensor)
+static uint64_t tensor_tiles(const struct file_tensor *tensor)
 {
     uint32_t bytes = tensor_tile_bytes(tensor);
 
     return bytes ? tensor->size / bytes + (tensor->size % bytes != 0) : 0;
 }
 
-static int read_tensor_tile(int fd, const char *path, const struct safetensors_tensor *tensor,
+static int read_tensor_tile(int fd, const char *path, const struct file_tensor *tensor,
                             uint64_t index, struct bench_data *data, struct failure *failure)
 {
     uint32_t bytes = tensor_tile_bytes(tensor);
@@ -121,7 +121,7 @@ static int read_tensor_tile(int fd, const char *path, const struct safetensors_t
     return 0;
 }
 
-static int take_tensors(int fd, const char *path, const struct safetensors *list, size_t count,
+static int take_tensors(int fd, const char *path, const struct file_tensors *list, size_t count,
                         struct bench_data *out, struct failure *failure)
 {
     uint64_t total = 0, before = 0;
@@ -151,7 +151,7 @@ static int take_tensors(int fd, const char *path, const struct safetensors *list
 static int from_safetensors(const char *path, size_t count, struct bench_data *out,
                             struct failure *failure)
 {
-    struct safetensors list;
+    struct file_tensors list;
     struct stat status;
     int fd = open(path, O_RDONLY | O_CLOEXEC), result;
 
@@ -161,7 +161,7 @@ static int from_safetensors(const char *path, size_t count, struct bench_data *o
         result = safetensors_read(fd, (uint64_t)status.st_size, path, &list, failure);
         if (result == 0) {
             result = take_tensors(fd, path, &list, count, out, failure);
-            safetensors_free(&list);
+            file_tensors_free(&list);
         }
     }
     if (fd >= 0)

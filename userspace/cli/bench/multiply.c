@@ -182,7 +182,7 @@ static int make_matrix(struct multiply *multiply, struct failure *failure)
     uint64_t size[2] = {1u << 30, shape->cols};
     size_t tiles, distinct;
 
-    multiply->tile_bytes = plan_tile_bytes(2, 2, size, size[0] * size[1] * 2);
+    multiply->tile_bytes = plan_tile_bytes(LWC_DTYPE_BF16, 2, size, size[0] * size[1] * 2);
     multiply->tile_rows = multiply->tile_bytes / (2 * shape->cols);
     multiply->cached_tiles = bench_tiles_in_cache(multiply->tile_bytes);
     tiles = count_tiles(multiply);
