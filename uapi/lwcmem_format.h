@@ -428,14 +428,14 @@ struct lwc_grid_header {
  * LWC_DELTA_TOTAL. They are given by codes 0 .. LWC_DELTA_CODE_MAX: number j = 1
  * .. LWC_DELTA_DIRECT / 2 is for token 2 * j - 1 and as much for 2 * j, which are
  * the two signs of a difference; those that follow are for one token each. Code
- * c means c if it is below 4, else (4 + c % 4) << (c / 4 - 1). Token 0 has what
- * is left, tokens without a code have none.
+ * c means (c * c + 1) / 2. Token 0 has what is left, tokens without a code have
+ * none.
  *
  * The classes are a string of nibbles, the lower one of a byte first, up to the
  * end of a byte (a nibble that is left is 0). For each class: its first symbol
  * and the number of its codes, two nibbles each, lower one first; and the codes.
- * A nibble below 15 is a code less the code before it plus 10, where before the
- * first one 20 is assumed; 15 says that two nibbles follow that are the code.
+ * A nibble below 15 is a code less the code before it plus 12, where before the
+ * first one 14 is assumed; 15 says that two nibbles follow that are the code.
  *
  * Tokens are decoded with LWC_DELTA_STATES states in turn: element i belongs to
  * state i % LWC_DELTA_STATES. A token takes the part of 0 .. LWC_DELTA_TOTAL - 1
@@ -455,7 +455,7 @@ struct lwc_grid_header {
 #define LWC_DELTA_CLASSES	8
 #define LWC_DELTA_DIRECT	15
 #define LWC_DELTA_TOKENS	72
-#define LWC_DELTA_CODE_MAX	44	/* LWC_DELTA_TOTAL */
+#define LWC_DELTA_CODE_MAX	90
 #define LWC_DELTA_TOTAL		4096
 #define LWC_DELTA_STATES	4
 #define LWC_DELTA_LOW		65536

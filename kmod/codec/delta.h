@@ -33,13 +33,13 @@ static inline u32 delta_twins(u32 j)
 
 static inline u32 delta_frequency(u32 code)
 {
-	return code < 4 ? code : (4 + code % 4) << (code / 4 - 1);
+	return (code * code + 1) / 2;
 }
 
 /* Nibbles of codes: those below the last are differences to the code before. */
-#define DELTA_NIBBLE_SAME	10
+#define DELTA_NIBBLE_SAME	12
 #define DELTA_NIBBLE_CODE	15
-#define DELTA_CODE_BEFORE	20
+#define DELTA_CODE_BEFORE	14
 
 static inline u32 delta_shift(u32 shift, u32 pivot, u32 symbol, u32 bits)
 {

@@ -75,6 +75,9 @@ for command in "verify balanced.lwc" "unpack balanced.lwc -o x"; do
 done
 refuse "pack on a base that has a base" 1 "depends on a base itself" "$LWCMEM" pack tuned -o x --base balanced.lwc
 refuse "pack on a base that is not there" 1 "nowhere.lwc" "$LWCMEM" pack tuned -o x --base nowhere.lwc
+cp base.lwc own.lwc
+refuse "pack over the base" 1 "is the base itself" "$LWCMEM" pack tuned -o own.lwc --base own.lwc --force
+check "the base is still there" cmp base.lwc own.lwc
 refuse "patch of what has a base" 1 "$base_uuid" "$LWCMEM" patch balanced.lwc tuned
 refuse "patch --compact of what has a base" 1 "$base_uuid" "$LWCMEM" patch balanced.lwc --compact
 refuse "bench of what has a base" 1 "$base_uuid" "$LWCMEM" bench codec balanced.lwc

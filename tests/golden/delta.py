@@ -38,11 +38,11 @@ def classes_of(stored, count):
 
     classes = []
     for _ in range(count):
-        first, codes, code, frequencies = byte(), byte(), 20, [0]
+        first, codes, code, frequencies = byte(), byte(), 14, [0]
         for j in range(1, codes + 1):
             step = nibble()
-            code = byte() if step == 15 else code + step - 10
-            frequencies += [code if code < 4 else (4 + code % 4) << (code // 4 - 1)] * (2 if j <= DIRECT // 2 else 1)
+            code = byte() if step == 15 else code + step - 12
+            frequencies += [(code * code + 1) // 2] * (2 if j <= DIRECT // 2 else 1)
         frequencies[0] = TOTAL - sum(frequencies)
         assert frequencies[0] >= 0
         classes.append((first, frequencies))

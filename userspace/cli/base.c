@@ -24,6 +24,7 @@ struct keys {
 struct base {
     struct container *container;
     const struct plan *plan;
+    enum base_use use;
     unsigned int threads;
     struct contents_reader *readers;
     struct lwc_object *candidates; /* for each object of the plan; tile_count 0: none */
@@ -253,22 +254,33 @@ static int find_by_hash(struct base *base, unsigned int worker, size_t number,
     return 0;
 }
 
+static int find_by_name(struct base *base, size_t number, struct failure *failure)
+{
+    const struct lwc_object *object = &base->plan->objects[number].entry;
+
+    return object->name_length
+               ? use_key(base, number, tensor_key("", name_of(base, object), object->name_length),
+                         failure)
+               : 0;
+}
+
 static int find_moved(struct parallel *parallel, void *context, unsigned int worker, uint64_t index,
                       struct failure *failure)
 {
     struct base *base = context;
     size_t number = base->moved[index];
-    const struct lwc_object *object = &base->plan->objects[number].entry;
+    int found = 0;
 
     (void)parallel;
+    if (base->use == BASE_DIFFERENCES)
+        found = find_by_name(base, number, failure);
+    if (found)
+        return found < 0 ? -1 : 0;
     if (find_by_hash(base, worker, number, failure) < 0)
         return -1;
-    if (base->candidates[number].tile_count || !object->name_length)
-        return 0;
-    return use_key(base, number, tensor_key("", name_of(base, object), object->name_length),
-                   failure) < 0
-               ? -1
-               : 0;
+    if (base->use == BASE_EQUAL && !base->candidates[number].tile_count)
+        found = find_by_name(base, number, failure);
+    return found < 0 ? -1 : 0;
 }
 
 static int find_candidates(struct base *base, struct failure *failure)
@@ -305,8 +317,8 @@ static void free_search(struct base *base)
     base->moved = NULL;
 }
 
-struct base *base_new(struct container *container, const struct plan *plan, unsigned int threads,
-                      struct failure *failure)
+struct base *base_new(struct container *container, const struct plan *plan, enum base_use use,
+                      unsigned int threads, struct failure *failure)
 {
     struct base *base = calloc(1, sizeof(*base));
 
@@ -316,6 +328,7 @@ struct base *base_new(struct container *container, const struct plan *plan, unsi
     }
     base->container = container;
     base->plan = plan;
+    base->use = use;
     base->threads = threads;
     base->readers = contents_readers_new(threads, failure);
     if (base->readers && index_objects(base, failure) == 0 && find_candidates(base, failure) == 0) {

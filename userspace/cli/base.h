@@ -6,7 +6,7 @@
  *
  * Each object of a plan gets at most one old object to compare with: the one
  * of its place (file and tensor, or position among what is between tensors),
- * else one of the same sha256, else one of the same tensor name. That is only
+ * else one of the same sha256 or of the same tensor name. That is only
  * where to look: a tile is the same when its decoded bytes are.
  */
 #ifndef LWC_BASE_H
@@ -19,9 +19,15 @@
 
 struct base;
 
-/* Both must live as long. May read those files whose tensors were moved. NULL with a message. */
-struct base *base_new(struct container *container, const struct plan *plan, unsigned int threads,
-                      struct failure *failure);
+/*
+ * Both must live as long. For equal tiles, objects that are not in their places
+ * are looked for by sha256 before name, which reads them; for tiles with
+ * differences by name before sha256. NULL with a message.
+ */
+enum base_use { BASE_EQUAL, BASE_DIFFERENCES };
+
+struct base *base_new(struct container *container, const struct plan *plan, enum base_use use,
+                      unsigned int threads, struct failure *failure);
 void base_free(struct base *base); /* NULL is allowed */
 
 /*

@@ -7,6 +7,7 @@
 
 #include <getopt.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 struct options {
     const char *model;
@@ -30,6 +31,19 @@ static void report(const struct options *options, const struct packing_input *in
             (double)plan->bytes_original / (double)size);
 }
 
+/* Whoever replaces a base by what depends on it has neither. */
+static int refuse_own_base(const struct options *options, struct container *base,
+                           struct failure *failure)
+{
+    struct stat out, of_base;
+
+    if (stat(options->out, &out) < 0 || fstat(container_fd(base), &of_base) < 0 ||
+        out.st_dev != of_base.st_dev || out.st_ino != of_base.st_ino)
+        return 0;
+    return fail(failure, "%s: is the base itself; choose another name for the output",
+                options->out);
+}
+
 /* base: what the container is to depend on, NULL without one. */
 static int pack_plan(const struct options *options, struct plan *plan, struct container *base,
                      struct failure *failure)
@@ -39,8 +53,9 @@ static int pack_plan(const struct options *options, struct plan *plan, struct co
     struct packing *packing = NULL;
     int result = -1;
 
-    if (base && (dependency_describe(base, &input.dep, failure) < 0 ||
-                 !(input.base = base_new(base, plan, options->threads, failure))))
+    if (base && (refuse_own_base(options, base, failure) < 0 ||
+                 dependency_describe(base, &input.dep, failure) < 0 ||
+                 !(input.base = base_new(base, plan, BASE_DIFFERENCES, options->threads, failure))))
         return -1;
     input.writer = writer_new(options->out, options->force, failure);
     if (input.writer && (packing = packing_new(&input, failure)) &&

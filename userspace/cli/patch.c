@@ -109,7 +109,7 @@ static int patch_plan(const struct options *options, struct container *container
     int result = -1;
 
     if (choose_policy(options, container, &input.policy, failure) == 0 &&
-        (input.current = base_new(container, plan, options->threads, failure)) &&
+        (input.current = base_new(container, plan, BASE_EQUAL, options->threads, failure)) &&
         (input.writer = writer_update(container, failure)))
         result = append(&input, container, outcome, failure);
     writer_free(input.writer);

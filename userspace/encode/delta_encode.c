@@ -14,7 +14,7 @@
 
 #define SYMBOLS 256
 /* Bits at most of u >> shift of half of the elements: then those are tokens by themselves. */
-#define MEDIAN_BITS 4
+#define MEDIAN_BITS 3
 /* Elements from which shifts are chosen. */
 #define SAMPLE 8192
 /* Nibbles of a class beside its codes, and of its first code. */
