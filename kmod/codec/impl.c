@@ -1,30 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-3-Clause
 /* The implementations and the choice between them. */
+#include "grid.h"
 #include "levels.h"
 #include "sparse.h"
 
 static const struct lwc_impl scalar = {
 	.name = "scalar", .isa = LWC_ISA_SCALAR, .uses_fpu = false,
 	.level = levels_level_scalar, .unpack = levels_unpack_scalar,
-	.join = levels_join_scalar, .scatter = sparse_scatter_scalar, .planes = lwc_planes_scalar,
+	.join = levels_join_scalar, .scatter = sparse_scatter_scalar, .grid = grid_scalar,
+	.planes = lwc_planes_scalar,
 };
 
 static const struct lwc_impl bmi2 = {
 	.name = "bmi2", .isa = LWC_ISA_BMI2, .uses_fpu = false,
 	.level = levels_level_bmi2, .unpack = levels_unpack_bmi2,
-	.join = levels_join_bmi2, .scatter = sparse_scatter_bmi2, .planes = lwc_planes_scalar,
+	.join = levels_join_bmi2, .scatter = sparse_scatter_bmi2, .grid = grid_scalar,
+	.planes = lwc_planes_scalar,
 };
 
 static const struct lwc_impl avx2 = {
 	.name = "avx2", .isa = LWC_ISA_AVX2, .uses_fpu = true,
 	.level = levels_level_avx2, .unpack = levels_unpack_bmi2,
-	.join = levels_join_avx2, .scatter = sparse_scatter_bmi2, .planes = lwc_planes_scalar,
+	.join = levels_join_avx2, .scatter = sparse_scatter_bmi2, .grid = grid_scalar,
+	.planes = lwc_planes_scalar,
 };
 
 static const struct lwc_impl avx512 = {
 	.name = "avx512", .isa = LWC_ISA_AVX512, .uses_fpu = true,
 	.level = levels_level_avx512, .unpack = levels_unpack_avx512,
-	.join = levels_join_avx512, .scatter = sparse_scatter_avx512, .planes = lwc_planes_scalar,
+	.join = levels_join_avx512, .scatter = sparse_scatter_avx512, .grid = grid_scalar,
+	.planes = lwc_planes_scalar,
 };
 
 const struct lwc_impl *const lwc_impls[] = { &scalar, &bmi2, &avx2, &avx512 };

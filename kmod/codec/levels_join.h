@@ -96,9 +96,6 @@ static __always_inline void levels_join(u8 field, const u8 *symbols, const struc
 	u32 kept = parts->kept, n = parts->count, last = n ? parts->bits[n - 1] : 0, i;
 
 	switch (field) {
-	case LWC_FIELD_BYTE:
-		memcpy(dst, symbols, count);
-		break;
 	case LWC_FIELD_BF16:
 		if (levels_turned(field, kept))
 			levels_join_turned_16(symbols, parts->part[0], count, dst);
@@ -122,8 +119,10 @@ static __always_inline void levels_join(u8 field, const u8 *symbols, const struc
 			levels_join_32(symbols, parts, n, last, count, kept, dst);
 		break;
 	case LWC_FIELD_I8:
-		for (i = 0; i < count; i++)
-			dst[i] = (u8)(symbols[i] << 4 | parts->part[0][i]);
+		if (!kept)
+			memcpy(dst, symbols, count);
+		for (i = 0; kept && i < count; i++)
+			dst[i] = (u8)(symbols[i] << kept | parts->part[0][i]);
 		break;
 	default:
 		levels_join_8(symbols, parts, count, kept, lwc_field_layouts[field].mantissa, dst);

@@ -109,8 +109,7 @@ static enum lwc_error decode_grid(const struct lwc_impl *impl, const struct lwc_
 				  const u8 *src, size_t src_len, u8 *dst, size_t dst_len,
 				  struct lwc_scratch *scratch)
 {
-	u32 *scales = (u32 *)(scratch->tile + LWC_TILE_MAX + 256);
-	struct lwc_levels_view levels;
+	u32 *parameters = (u32 *)(scratch->tile + LWC_TILE_MAX + 256);
 	struct grid_view view;
 	enum lwc_error error;
 	u8 *integers;
@@ -118,12 +117,7 @@ static enum lwc_error decode_grid(const struct lwc_impl *impl, const struct lwc_
 	error = grid_open(&view, src, src_len, dst_len);
 	if (error)
 		return error;
-	error = lwc_levels_open(&levels, LWC_STRUCTURE_2222, LWC_FIELD_F32, view.scales,
-				view.scales_len, view.parameters);
-	if (!error)
-		error = lwc_levels_decode(impl, &levels, (u8 *)scales, scratch->tile);
-	if (!error)
-		error = grid_check_scales(&view, scales);
+	error = grid_parameters(impl, &view, parameters, scratch->tile);
 	if (error)
 		return error;
 	/* the integers wait at the end of the tile until the elements are written over them */
@@ -135,7 +129,7 @@ static enum lwc_error decode_grid(const struct lwc_impl *impl, const struct lwc_
 				      scratch);
 	else
 		error = decode_raw(view.inner, view.inner_len, integers, view.count);
-	return error ? error : grid_multiply(&view, scales, dst);
+	return error ? error : grid_elements(impl, &view, parameters, dst);
 }
 
 enum lwc_error lwc_tile_decode(const struct lwc_impl *impl, const struct lwc_tile *entry,

@@ -103,7 +103,7 @@ static int run(int argc, char **argv)
     }
     if (structure && !(options.policy.structures = favor_structure(structure)))
         return cli_usage(&command_pack,
-                         "--structure is 4,1 or 3,2,2,2 or 2,2,2,2 or 2,1,1,2,2,2 or 1,1,1,2,2,2");
+                         "--structure is 4,1 or 3,2,2,2 or 2,2,2,2 or 2,1,1,2,2,2 or 1,1,1,1,1,2");
     if (argc - optind != 1 || !options.out)
         return cli_usage(&command_pack, "give one MODEL and -o OUT.lwc");
     options.model = argv[optind];
@@ -118,7 +118,7 @@ const struct command command_pack = {
             "-o OUT.lwc       the container to write\n"
             "--favor F        balanced (default), size: smallest, speed: fastest to decode\n"
             "--structure S    force the structure of LEVELS: 4,1 or 3,2,2,2 or 2,2,2,2 or\n"
-            "                 2,1,1,2,2,2 or 1,1,1,2,2,2\n"
+            "                 2,1,1,2,2,2 or 1,1,1,1,1,2\n"
             "-j N             threads (default: all CPUs of this process)\n"
             "--force          replace OUT.lwc if it exists\n",
     .run = run,
