@@ -22,24 +22,25 @@ static uint32_t parameters_of(const struct attempt *attempt)
 }
 
 static bool collect(struct grid_points *points, const struct attempt *attempt, const uint8_t *src,
-                    uint32_t count)
+                    uint32_t count, uint32_t strangers)
 {
-    bool pair = attempt->arithmetic.kind != LWC_GRID_PRODUCT;
-    uint32_t strangers = pair ? 1 : grid_misses_allowed(count);
-
-    if (!grid_collect(points, attempt->arithmetic.field, src, count, attempt->limit + strangers,
-                      pair))
-        return false;
-    grid_set_arithmetic(points, attempt->arithmetic);
-    return true;
+    return grid_collect(points, attempt->arithmetic.field, src, count, attempt->limit + strangers,
+                        attempt->arithmetic.kind != LWC_GRID_PRODUCT);
 }
 
-static bool solve(struct grid_points *points, const struct attempt *attempt,
+/* Values that a group may have besides those of its integers. */
+static uint32_t strangers_of(const struct attempt *attempt, uint32_t count)
+{
+    return attempt->arithmetic.kind == LWC_GRID_PRODUCT ? grid_misses_allowed(count) : 1;
+}
+
+static bool solve(struct grid_points *points, const struct attempt *attempt, uint32_t strangers,
                   struct lwc_grid_parameters *parameters)
 {
+    grid_set_arithmetic(points, attempt->arithmetic);
     if (attempt->arithmetic.kind != LWC_GRID_PRODUCT)
         return grid_pair(points, parameters);
-    parameters->scale = grid_scale(points, attempt->limit);
+    parameters->scale = grid_scale(points, attempt->limit, strangers);
     return parameters->scale != 0;
 }
 
@@ -113,8 +114,10 @@ static bool fit_groups(struct grid_fit *fit, const struct attempt *attempt, cons
         uint32_t first = g * group, n = count - first < group ? count - first : group;
         const uint8_t *at = src + (size_t)first * element;
         struct lwc_grid_parameters parameters = {0, 0};
+        uint32_t strangers = strangers_of(attempt, n);
 
-        if (!(collect(&points, attempt, at, n) && solve(&points, attempt, &parameters))) {
+        if (!(collect(&points, attempt, at, n, strangers) &&
+              solve(&points, attempt, strangers, &parameters))) {
             if (fit->exceptions + n > allowed)
                 return false;
             grid_collect(&points, attempt->arithmetic.field, NULL, 0, 0, false);
@@ -132,19 +135,55 @@ static bool fit_groups(struct grid_fit *fit, const struct attempt *attempt, cons
     return true;
 }
 
-/* Does the first group fit, as far as it is looked at? */
-static bool looks_right(const struct attempt *attempt, const uint8_t *src, uint32_t count,
-                        uint32_t group)
+/*
+ * Which of the types fit a group, as far as it is looked at? A bit each. Eight-bit
+ * integers of a small group must fit without strangers: a search among any values
+ * takes too long.
+ */
+static uint32_t types_that_fit(struct attempt attempt, const uint8_t *types, unsigned int types_n,
+                               const uint8_t *src, uint32_t look)
 {
-    uint32_t smallest =
-        attempt->arithmetic.kind == LWC_GRID_PRODUCT ? LWC_GRID_GROUP_MIN : LWC_GRID_PAIR_MIN;
+    uint32_t strangers = strangers_of(&attempt, look), fit = 0;
     struct lwc_grid_parameters parameters;
     struct grid_points points;
 
+    if (attempt.limit > GRID_PAIR_VALUES && look < FIRST_LOOK)
+        strangers = 0;
+    if (!collect(&points, &attempt, src, look, strangers))
+        return 0;
+    for (unsigned int t = 0; t < types_n; t++) {
+        attempt.arithmetic.through = types[t];
+        if (solve(&points, &attempt, strangers, &parameters))
+            fit |= 1u << t;
+    }
+    return fit;
+}
+
+/* The same of the first group, and, where that costs little, of one in the middle. */
+static uint32_t looks_right(const struct attempt *attempt, const uint8_t *types,
+                            unsigned int types_n, const uint8_t *src, uint32_t count,
+                            uint32_t group)
+{
+    uint32_t smallest =
+        attempt->arithmetic.kind == LWC_GRID_PRODUCT ? LWC_GRID_GROUP_MIN : LWC_GRID_PAIR_MIN;
+    uint32_t look = group < FIRST_LOOK ? group : FIRST_LOOK, fit, element, middle;
+
     if (group < smallest || group > count)
-        return false;
-    return collect(&points, attempt, src, group < FIRST_LOOK ? group : FIRST_LOOK) &&
-           solve(&points, attempt, &parameters);
+        return 0;
+    fit = types_that_fit(*attempt, types, types_n, src, look);
+    middle = count / 2 / group * group;
+    element = lwc_field_size(attempt->arithmetic.field);
+    if (attempt->limit <= GRID_PAIR_VALUES && middle + group <= count)
+        fit |= types_that_fit(*attempt, types, types_n, src + (size_t)middle * element, look);
+    return fit;
+}
+
+/* Are few elements of so many values that none of the groups can be a grid? */
+static bool hopeless(const struct attempt *attempt, const uint8_t *src, uint32_t count)
+{
+    struct grid_points points;
+
+    return !collect(&points, attempt, src, count < 64 ? count : 64, GRID_STRANGERS);
 }
 
 /* The types that arithmetic may have gone through: that of the field and narrower ones. */
@@ -172,16 +211,18 @@ static bool fit_kind(struct grid_fit *fit, uint8_t kind, uint8_t field, uint32_t
     uint8_t types[3];
     unsigned int types_n = types_of(types, field, src, count);
 
+    if (hopeless(&(struct attempt){{kind, field, field}, limit}, src, count))
+        return false;
     for (unsigned int i = kind == LWC_GRID_PRODUCT ? 0 : 2; i < sizeof(groups) / sizeof(groups[0]);
          i++) {
-        struct attempt best = {.limit = 0};
-        uint32_t fewest = count;
+        struct attempt best = {.limit = 0}, attempt = {{kind, field, field}, limit};
+        uint32_t fewest = count, fit_types;
+
+        fit_types = looks_right(&attempt, types, types_n, src, count, groups[i]);
 
         for (unsigned int t = 0; t < types_n; t++) {
-            struct attempt attempt = {{kind, types[t], field}, limit};
-
-            if (!looks_right(&attempt, src, count, groups[i]) ||
-                !fit_groups(fit, &attempt, src, count, groups[i]))
+            attempt.arithmetic.through = types[t];
+            if (!(fit_types >> t & 1) || !fit_groups(fit, &attempt, src, count, groups[i]))
                 continue;
             if (fit->exceptions <= count / FEW_EXCEPTIONS_ONE_IN)
                 return true;

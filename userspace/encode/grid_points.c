@@ -14,7 +14,8 @@ static double value_of(uint8_t field, uint32_t bits)
     if (field == LWC_FIELD_F16) {
         exponent = bits >> 10 & 31;
         mantissa = bits & 1023;
-        return exponent ? ldexp(1024 + mantissa, (int)exponent - 25) : ldexp(mantissa, -24);
+        return exponent ? (1024 + mantissa) * (double)(1u << exponent) * 0x1p-25
+                        : mantissa * 0x1p-24;
     }
     bits <<= field == LWC_FIELD_BF16 ? 16 : 0;
     memcpy(&value, &bits, sizeof(value));
@@ -120,10 +121,14 @@ bool grid_collect(struct grid_points *points, uint8_t field, const uint8_t *src,
 static double spacing(uint8_t field, double value)
 {
     const struct lwc_field_layout *layout = &lwc_field_layouts[field];
-    int exponent, lowest = 3 - (1 << (layout->symbol - 1));
+    int lowest = 2 - (1 << (layout->symbol - 1)), exponent;
+    uint64_t bits;
 
-    frexp(value, &exponent); /* value is below 2^exponent */
-    return ldexp(1, (exponent < lowest ? lowest : exponent) - 1 - layout->mantissa);
+    memcpy(&bits, &value, sizeof(bits));
+    exponent = (int)(bits >> 52) - 1023; /* of a value that is normal in a double */
+    bits = (uint64_t)((exponent < lowest ? lowest : exponent) - layout->mantissa + 1023) << 52;
+    memcpy(&value, &bits, sizeof(value));
+    return value;
 }
 
 /* What rounds to a magnitude at once, to the end points. */

@@ -54,9 +54,9 @@ uint32_t grid_misses_allowed(uint32_t elements);
 
 /*
  * LWC_GRID_PRODUCT: a scale that makes all magnitudes integers of at most limit,
- * but those of few elements; their integers are set. 0: there is none.
+ * but those of so many elements; the integers are set. 0: there is none.
  */
-uint32_t grid_scale(struct grid_points *points, uint32_t limit);
+uint32_t grid_scale(struct grid_points *points, uint32_t limit, uint32_t strangers);
 
 /* LWC_GRID_AFFINE and LWC_GRID_STEPS, of values with signs; the same. */
 bool grid_pair(struct grid_points *points, struct lwc_grid_parameters *parameters);

@@ -9,9 +9,9 @@
 #define SCALE_BITS 11
 /* Groups of eight-bit integers that are smaller have been given their own largest one. */
 #define OWN_SCALE 512
-#define OWN_LARGEST 120
+#define OWN_LARGEST 126
 
-/* Points by falling count, or by falling value: those to begin with. */
+/* Points by falling count or value. */
 struct order {
     uint8_t by[GRID_POINTS];
 };
@@ -34,6 +34,22 @@ static void sort_points(const struct grid_points *points, bool by_value, struct 
     }
 }
 
+/* The same, but of all only the first is found. */
+static void first_point(const struct grid_points *points, bool by_value, struct order *order)
+{
+    const struct grid_point *point = points->point;
+
+    for (uint32_t i = 0; i < points->count; i++) {
+        const struct grid_point *first = &point[order->by[0]];
+
+        order->by[i] = (uint8_t)i;
+        if (i && (by_value ? point[i].value > first->value : point[i].count > first->count)) {
+            order->by[i] = order->by[0];
+            order->by[0] = (uint8_t)i;
+        }
+    }
+}
+
 /* A scale and what it is worth; the fewest misses first, then the fewest bits. */
 struct trial {
     uint32_t scale;
@@ -49,7 +65,8 @@ static uint32_t misses_of(const struct grid_points *points, const struct order *
     double inverse = 1 / scale;
     uint32_t misses = 0;
 
-    for (uint32_t i = 0; i < points->count && misses <= limit; i++) {
+    /* the last ones of large integers are the smallest: there few values are on a grid */
+    for (uint32_t i = points->count; i-- > 0 && misses <= limit;) {
         const struct grid_point *point = &points->point[order->by[i]];
         double integer = rint(point->value * inverse), product = integer * scale;
 
@@ -147,13 +164,13 @@ static void set_integers(struct grid_points *points, uint32_t scale, uint32_t la
     }
 }
 
-uint32_t grid_scale(struct grid_points *points, uint32_t limit)
+uint32_t grid_scale(struct grid_points *points, uint32_t limit, uint32_t strangers)
 {
     bool large = limit > GRID_LARGEST_4,
          any = points->arithmetic.through == points->arithmetic.field;
-    struct trial best = {.misses = grid_misses_allowed(points->elements)};
+    struct trial best = {.misses = strangers};
     uint32_t first = large && points->elements < OWN_SCALE ? OWN_LARGEST : 1;
-    uint32_t anchors = points->count < 3 ? points->count : 3;
+    uint32_t anchors = points->count < 3 ? points->count : strangers ? 3 : 1;
     struct order order, falling;
 
     if (!points->count)
@@ -161,13 +178,17 @@ uint32_t grid_scale(struct grid_points *points, uint32_t limit)
     /* integers below the largest one are at least as many as points */
     if (large && points->count > first + best.misses)
         first = points->count - best.misses;
-    sort_points(points, large, &order);
-    sort_points(points, true, &falling);
+    if (anchors > 1)
+        sort_points(points, large, &order);
+    else
+        first_point(points, large, &order);
     /*
      * One of the first points is on the grid: they occur most, or are the largest. Small
      * integers first: those of a finer grid are on it, too.
      */
-    for (unsigned int all = 0; all < (any ? 2 : 1); all++)
+    for (unsigned int all = 0; all < (any ? 2 : 1); all++) {
+        if (all)
+            sort_points(points, true, &falling);
         for (uint32_t a = 0; a < anchors; a++)
             for (uint32_t integer = first; integer <= limit; integer++) {
                 const struct grid_point *anchor = &points->point[order.by[a]];
@@ -181,6 +202,7 @@ uint32_t grid_scale(struct grid_points *points, uint32_t limit)
                     return best.scale;
                 }
             }
+    }
     if (best.scale)
         set_integers(points, best.scale, limit);
     return best.scale;
