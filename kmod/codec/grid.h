@@ -42,6 +42,10 @@ void grid_avx2(const struct lwc_grid_arithmetic *arithmetic,
 void grid_avx512(const struct lwc_grid_arithmetic *arithmetic,
 		 struct lwc_grid_parameters parameters, const u8 *integers, u32 count, u8 *dst);
 
+/* The elements of 0 .. 15 less the zero point (modulo 256), which LWC_GRID_AFFINE has not. */
+void grid_pairs_bmi2(const struct lwc_grid_arithmetic *arithmetic,
+		     struct lwc_grid_parameters parameters, u32 zero, u32 of[16]);
+
 static __always_inline void grid_put(u8 *dst, u32 element, u32 value)
 {
 	if (element == 2) {

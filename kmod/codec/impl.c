@@ -21,14 +21,14 @@ static const struct lwc_impl bmi2 = {
 static const struct lwc_impl avx2 = {
 	.name = "avx2", .isa = LWC_ISA_AVX2, .uses_fpu = true,
 	.level = levels_level_avx2, .unpack = levels_unpack_bmi2,
-	.join = levels_join_avx2, .scatter = sparse_scatter_bmi2, .grid = grid_scalar,
+	.join = levels_join_avx2, .scatter = sparse_scatter_bmi2, .grid = grid_avx2,
 	.planes = lwc_planes_scalar,
 };
 
 static const struct lwc_impl avx512 = {
 	.name = "avx512", .isa = LWC_ISA_AVX512, .uses_fpu = true,
 	.level = levels_level_avx512, .unpack = levels_unpack_avx512,
-	.join = levels_join_avx512, .scatter = sparse_scatter_avx512, .grid = grid_scalar,
+	.join = levels_join_avx512, .scatter = sparse_scatter_avx512, .grid = grid_avx512,
 	.planes = lwc_planes_scalar,
 };
 

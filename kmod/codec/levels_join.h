@@ -90,10 +90,25 @@ static __always_inline void levels_join_8(const u8 *symbols, const struct levels
 		dst[i] = (u8)levels_element(symbols[i], parts, 1, kept + 1, i, kept, mantissa, 7);
 }
 
+/* Eight at a time: a symbol has no bits that its shift could bring into its neighbour. */
+static __always_inline void levels_join_i8(const u8 *symbols, const u8 *rest, u32 count, u32 kept,
+					   u8 *dst)
+{
+	u32 i;
+
+	for (i = 0; i + 8 <= count; i += 8) {
+		u64 v = lwc_le64(symbols + i) << kept | lwc_le64(rest + i);
+
+		memcpy(dst + i, &v, sizeof(v));
+	}
+	for (; i < count; i++)
+		dst[i] = (u8)(symbols[i] << kept | rest[i]);
+}
+
 static __always_inline void levels_join(u8 field, const u8 *symbols, const struct levels_parts *parts,
 			       u32 count, u8 *dst)
 {
-	u32 kept = parts->kept, n = parts->count, last = n ? parts->bits[n - 1] : 0, i;
+	u32 kept = parts->kept, n = parts->count, last = n ? parts->bits[n - 1] : 0;
 
 	switch (field) {
 	case LWC_FIELD_BF16:
@@ -119,10 +134,10 @@ static __always_inline void levels_join(u8 field, const u8 *symbols, const struc
 			levels_join_32(symbols, parts, n, last, count, kept, dst);
 		break;
 	case LWC_FIELD_I8:
-		if (!kept)
+		if (kept)
+			levels_join_i8(symbols, parts->part[0], count, kept, dst);
+		else
 			memcpy(dst, symbols, count);
-		for (i = 0; kept && i < count; i++)
-			dst[i] = (u8)(symbols[i] << kept | parts->part[0][i]);
 		break;
 	default:
 		levels_join_8(symbols, parts, count, kept, lwc_field_layouts[field].mantissa, dst);

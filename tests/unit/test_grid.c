@@ -372,6 +372,30 @@ static void test_found(void **unused)
     free(scratch.zstd);
 }
 
+/* Exceptions in another order, or behind the last element, are refused. */
+static void check_order(const struct encoded_tile *tile, struct lwc_scratch *scratch)
+{
+    const struct lwc_grid_header *header = header_of(tile);
+    uint8_t *first =
+        tile->data + sizeof(*header) + lwc_le32(&header->scales) + lwc_le32(&header->seconds);
+    uint8_t keep[8], other[8], *last;
+
+    assert_true(lwc_le32(&header->exceptions) > 2);
+    memcpy(keep, first, 8);
+    memcpy(other, keep + 4, 4);
+    memcpy(other + 4, keep, 4);
+    memcpy(first, other, 8);
+    assert_int_equal(verdict(&tile->entry, tile->data, tile->size, NULL, 2048, scratch),
+                     LWC_ERR_STREAM);
+    memcpy(first, keep, 8);
+    last = first + 4 * (lwc_le32(&header->exceptions) - 1);
+    memcpy(keep, last, 4);
+    memset(last, 0xff, 4);
+    assert_int_equal(verdict(&tile->entry, tile->data, tile->size, NULL, 2048, scratch),
+                     LWC_ERR_STREAM);
+    memcpy(last, keep, 4);
+}
+
 /* A small tile of each kind, cut at each byte, and with headers of any bytes. */
 static void test_hostile(void **unused)
 {
@@ -391,6 +415,8 @@ static void test_hostile(void **unused)
         assert_non_null(header_of(&tile));
         assert_int_equal(header_of(&tile)->kind, kind);
         memcpy(header, tile.data, sizeof(header));
+        if (recipe.strangers)
+            check_order(&tile, &scratch);
         for (size_t cut = 0; cut < tile.size; cut++)
             assert_int_not_equal(verdict(&tile.entry, tile.data, cut, NULL, 2048, &scratch),
                                  LWC_OK);
