@@ -35,8 +35,9 @@ static __always_inline void large_products(const struct lwc_grid_arithmetic *ari
 	for (i = 0; i < count; i++) {
 		u32 negative = integers[i] >> 7;
 
+		/* without a branch: signs cannot be predicted */
 		grid_put(dst + (size_t)i * element, element,
-			 of[(negative ? 0u - integers[i] : integers[i]) & 0x7f] ^ negative << sign);
+			 of[((integers[i] ^ (0u - negative)) + negative) & 0x7f] ^ negative << sign);
 	}
 }
 
