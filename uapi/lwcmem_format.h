@@ -287,14 +287,13 @@ struct lwc_dep {
  * f16			5			sign, kept mantissa bits
  * f32			8			sign, kept mantissa bits
  * f8 e4m3, e5m2	4, 5			sign, kept mantissa bits
- * i8			upper 4 bits		lower 4 bits (kept is 4)
- * byte			8 bits			nothing (kept is 0)
+ * i8			upper 8 - kept bits	lower kept bits (at most 6)
  * nibble		4 bits			nothing (kept is 0)
  *
  * Nibbles are halves of a byte, the lower one first, each a weight.
  *
  * kept: mantissa bits from the top that are stored; those below are zero in
- * every weight of the tile. With R bits in the rest (kept + 1, 4 for i8, else 0),
+ * every weight of the tile. With R bits in the rest (kept + 1; kept for i8; none for nibbles),
  * R / 8 byte planes hold its upper bits, one byte for each weight, and a
  * stream of codes of R % 8 bits the others.
  *
@@ -315,7 +314,7 @@ enum lwc_structure {
 	LWC_STRUCTURE_3222 = 2,		/* (3,2,2,2) */
 	LWC_STRUCTURE_2222 = 3,		/* (2,2,2,2) */
 	LWC_STRUCTURE_211222 = 4,	/* (2,1,1,2,2,2) */
-	LWC_STRUCTURE_111222 = 5,	/* (1,1,1,2,2,2) */
+	LWC_STRUCTURE_111112 = 5,	/* (1,1,1,1,1,2) */
 	LWC_STRUCTURES,
 };
 
@@ -326,8 +325,7 @@ enum lwc_field {
 	LWC_FIELD_E4M3 = 4,
 	LWC_FIELD_E5M2 = 5,
 	LWC_FIELD_I8 = 6,
-	LWC_FIELD_BYTE = 7,
-	LWC_FIELD_NIBBLE = 8,
+	LWC_FIELD_NIBBLE = 7,
 	LWC_FIELDS,
 };
 
@@ -373,39 +371,52 @@ struct lwc_sparse_header {
 };
 
 /*
- * GRID: each element is an integer times the scale of its group, rounded to
- * the nearest value of the field (bf16, f16 or f32), ties to even, overflow to
- * infinity; groups are `group` elements in order, the last one may have fewer.
- * A scale is a finite normal f32, of either sign. The integers are bytes, by the
- * inner codec: -127 .. 127 in two's complement. Zero times any scale is a
- * positive zero; 0x80 is a zero with a negative sign.
+ * GRID: elements of a float field (bf16, f16 or f32) that are made from integers
+ * of a byte, stored by the inner codec, and the parameters of their group: groups
+ * are `group` elements in order, the last one may have fewer. "Rounded" is to the
+ * nearest value of the field `through` (one of the same three; that of the
+ * elements where the arithmetic was no other), ties to even, overflow to
+ * infinity; the result is then rounded to the field in the same way.
  *
- * With LWC_GRID_AFFINE an element is an integer of 0 .. 255 times the scale plus
- * the offset of its group, added exactly and rounded once; a sum of zero is
- * positive. Scales are positive; an offset is a finite normal f32 or zero.
+ * LWC_GRID_PRODUCT: an integer of -127 .. 127 in two's complement times the scale
+ * of its group, rounded. A zero has the sign of the scale, 0x80 is a zero with
+ * the other one. A scale is a finite normal f32 of either sign.
+ * LWC_GRID_AFFINE: an integer of 0 .. 255 times the scale plus the offset of its
+ * group, added exactly and rounded. Scales are positive; an offset is a finite
+ * normal f32 or zero.
+ * LWC_GRID_STEPS: the integer plus the zero point of its group, modulo 256, times
+ * the scale, rounded, less the zero point times the scale, rounded; the difference
+ * rounded. Scales are positive and 255 times them finite when rounded; a zero
+ * point is an integer of 0 .. 255.
+ * A sum or difference of zero is positive.
+ *
  * Exceptions are elements that are stored as they are.
  *
- * Layout of the stored bytes: struct lwc_grid_header; the scales, stored bytes
- * of LEVELS of f32 in structure (2,2,2,2), one scale for each group, with
- * LWC_GRID_AFFINE then one offset for each; the number
- * of each exception's element (le32, increasing); the exceptions; the stored
- * bytes of the inner codec.
+ * Layout of the stored bytes: struct lwc_grid_header; the scale of each group;
+ * the offset or zero point of each (nothing for LWC_GRID_PRODUCT); the number of
+ * each exception's element (le32, increasing); the exceptions; the stored bytes
+ * of the inner codec. The parameters are f32: as they are where their stored
+ * bytes are four for each group, else by LEVELS of f32 in structure (2,2,2,2).
  */
 #define LWC_GRID_GROUP_MIN	16
-#define LWC_GRID_AFFINE_MIN	32	/* smallest group with offsets */
+#define LWC_GRID_PAIR_MIN	32	/* smallest group with two parameters */
 
 enum lwc_grid {
 	LWC_GRID_PRODUCT = 0,
 	LWC_GRID_AFFINE = 1,
+	LWC_GRID_STEPS = 2,
+	LWC_GRIDS,
 };
 
 struct lwc_grid_header {
 	__le32 group;
-	__le32 scales;			/* stored bytes */
 	__le32 exceptions;
+	__le32 scales;			/* stored bytes */
+	__le32 seconds;			/* of offsets or zero points */
 	__u8 field;
 	__u8 kind;			/* enum lwc_grid */
-	__u8 reserved[2];
+	__u8 through;
+	__u8 reserved;
 };
 
 /*
@@ -515,7 +526,7 @@ LWC_SIZE_ASSERT(struct lwc_tile, 32);
 LWC_SIZE_ASSERT(struct lwc_dep, 48);
 LWC_SIZE_ASSERT(struct lwc_levels_header, 64);
 LWC_SIZE_ASSERT(struct lwc_sparse_header, 8);
-LWC_SIZE_ASSERT(struct lwc_grid_header, 16);
+LWC_SIZE_ASSERT(struct lwc_grid_header, 20);
 LWC_SIZE_ASSERT(struct lwc_delta_header, 8);
 LWC_SIZE_ASSERT(struct lwc_split_header, 8);
 LWC_SIZE_ASSERT(struct lwc_split_member, 12);

@@ -78,8 +78,8 @@ enum lwc_error lwc_levels_open(struct lwc_levels_view *view, u8 structure, u8 fi
 			       const u8 *src, size_t src_len, u32 weights);
 
 /*
- * Bits of symbol and mantissa, bytes of an element; i8 has four bits of "mantissa",
- * nibbles share a byte.
+ * Bits of symbol and mantissa, bytes of an element; i8 shares its bits between the
+ * two, nibbles share a byte.
  */
 struct lwc_field_layout {
 	u8 symbol;
@@ -98,12 +98,15 @@ static inline u32 lwc_field_weights(u8 field, size_t len)
 	return (u32)(field == LWC_FIELD_NIBBLE ? 2 * len : len / lwc_field_size(field));
 }
 
-/* Bits of the rest of a weight of the field of which so many mantissa bits are kept. */
+/* Bits of the symbol and of the rest of a weight of which so many mantissa bits are kept. */
+static inline u32 lwc_field_symbol(u8 field, u32 kept)
+{
+	return lwc_field_layouts[field].symbol - (field == LWC_FIELD_I8 ? kept : 0);
+}
+
 static inline u32 lwc_field_rest(u8 field, u32 kept)
 {
-	if (field == LWC_FIELD_BYTE || field == LWC_FIELD_NIBBLE)
-		return 0;
-	return field == LWC_FIELD_I8 ? 4 : kept + 1;
+	return field == LWC_FIELD_NIBBLE ? 0 : kept + (field == LWC_FIELD_I8 ? 0 : 1);
 }
 
 /* Bytes of a stream of count codes of width bits. */
@@ -114,6 +117,19 @@ static inline size_t lwc_stream_bytes(u32 count, u32 width)
 
 struct delta_streams;
 struct levels_parts;
+
+/* How GRID makes elements: see struct lwc_grid_header. */
+struct lwc_grid_arithmetic {
+	u8 kind;
+	u8 through;
+	u8 field;
+};
+
+/* Of a group; the second is the offset or the zero point. */
+struct lwc_grid_parameters {
+	u32 scale;
+	u32 second;
+};
 
 struct lwc_impl {
 	const char *name;
@@ -143,6 +159,13 @@ struct lwc_impl {
 	/* DELTA: see delta.h */
 	enum lwc_error (*delta)(const struct delta_streams *streams, u8 field, bool rare,
 				const u8 *base, u32 count, u8 *dst);
+	/*
+	 * GRID: the elements of a group from its integers, which are behind
+	 * the places of the elements in dst or in their last bytes.
+	 */
+	void (*grid)(const struct lwc_grid_arithmetic *arithmetic,
+		     struct lwc_grid_parameters parameters, const u8 *integers, u32 count,
+		     u8 *dst);
 	/* interleave element bytes: plane b of count bytes at src + b * count */
 	void (*planes)(const u8 *src, u8 *dst, size_t count, u32 element);
 };
@@ -166,15 +189,9 @@ extern const unsigned int lwc_impl_count;
 /* Fastest implementation whose ISA is in mask (mask: bits that the CPU has). */
 const struct lwc_impl *lwc_impl_select(u32 mask);
 
-/*
- * What GRID makes of an integer's magnitude (below 256) and a scale (the bits of
- * a normal f32, whose sign is ignored): the bits of an element of the field
- * (bf16, f16, f32) without its sign.
- */
-u32 lwc_grid_product(u32 scale, u32 magnitude, u8 field);
-
-/* As GRID with LWC_GRID_AFFINE: integer times scale plus offset, with the sign. */
-u32 lwc_grid_sum(u32 scale, u32 offset, u32 integer, u8 field);
+/* What GRID makes of one integer, as it is stored: the bits of an element. */
+u32 lwc_grid_element(const struct lwc_grid_arithmetic *arithmetic,
+		     struct lwc_grid_parameters parameters, u8 integer);
 
 #define LWC_SCRATCH_LEVELS	(2 * (LWC_LEVELS_WEIGHTS + 128))
 #define LWC_SCRATCH_TILE	(LWC_SCRATCH_LEVELS + LWC_LEVELS_WEIGHTS / LWC_GRID_GROUP_MIN * 4)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-3-Clause
 /* The implementations and the choice between them. */
 #include "delta.h"
+#include "grid.h"
 #include "levels.h"
 #include "sparse.h"
 
@@ -8,6 +9,7 @@ static const struct lwc_impl scalar = {
 	.name = "scalar", .isa = LWC_ISA_SCALAR, .uses_fpu = false,
 	.level = levels_level_scalar, .unpack = levels_unpack_scalar,
 	.join = levels_join_scalar, .scatter = sparse_scatter_scalar, .delta = lwc_delta_scalar,
+	.grid = grid_scalar,
 	.planes = lwc_planes_scalar,
 };
 
@@ -15,6 +17,7 @@ static const struct lwc_impl bmi2 = {
 	.name = "bmi2", .isa = LWC_ISA_BMI2, .uses_fpu = false,
 	.level = levels_level_bmi2, .unpack = levels_unpack_bmi2,
 	.join = levels_join_bmi2, .scatter = sparse_scatter_bmi2, .delta = lwc_delta_bmi2,
+	.grid = grid_scalar,
 	.planes = lwc_planes_scalar,
 };
 
@@ -22,6 +25,7 @@ static const struct lwc_impl avx2 = {
 	.name = "avx2", .isa = LWC_ISA_AVX2, .uses_fpu = true,
 	.level = levels_level_avx2, .unpack = levels_unpack_bmi2,
 	.join = levels_join_avx2, .scatter = sparse_scatter_bmi2, .delta = lwc_delta_bmi2,
+	.grid = grid_avx2,
 	.planes = lwc_planes_scalar,
 };
 
@@ -29,6 +33,7 @@ static const struct lwc_impl avx512 = {
 	.name = "avx512", .isa = LWC_ISA_AVX512, .uses_fpu = true,
 	.level = levels_level_avx512, .unpack = levels_unpack_avx512,
 	.join = levels_join_avx512, .scatter = sparse_scatter_avx512, .delta = lwc_delta_bmi2,
+	.grid = grid_avx512,
 	.planes = lwc_planes_scalar,
 };
 

@@ -8,8 +8,7 @@ const struct lwc_field_layout lwc_field_layouts[LWC_FIELDS] = {
 	[LWC_FIELD_F32] = { 8, 23, 4 },
 	[LWC_FIELD_E4M3] = { 4, 3, 1 },
 	[LWC_FIELD_E5M2] = { 5, 2, 1 },
-	[LWC_FIELD_I8] = { 4, 4, 1 },
-	[LWC_FIELD_BYTE] = { 8, 0, 1 },
+	[LWC_FIELD_I8] = { 8, 6, 1 },
 	[LWC_FIELD_NIBBLE] = { 4, 0, 1 },
 };
 
@@ -20,7 +19,7 @@ const struct lwc_levels_shape *lwc_levels_shape(u8 structure)
 		[LWC_STRUCTURE_3222] = { 4, { 3, 2, 2, 2 } },
 		[LWC_STRUCTURE_2222] = { 4, { 2, 2, 2, 2 } },
 		[LWC_STRUCTURE_211222] = { 6, { 2, 1, 1, 2, 2, 2 } },
-		[LWC_STRUCTURE_111222] = { 6, { 1, 1, 1, 2, 2, 2 } },
+		[LWC_STRUCTURE_111112] = { 6, { 1, 1, 1, 1, 1, 2 } },
 	};
 
 	return structure && structure < LWC_STRUCTURES ? &shapes[structure] : NULL;
@@ -33,7 +32,7 @@ const char *lwc_structure_name(u8 structure)
 		[LWC_STRUCTURE_3222] = "(3,2,2,2)",
 		[LWC_STRUCTURE_2222] = "(2,2,2,2)",
 		[LWC_STRUCTURE_211222] = "(2,1,1,2,2,2)",
-		[LWC_STRUCTURE_111222] = "(1,1,1,2,2,2)",
+		[LWC_STRUCTURE_111112] = "(1,1,1,1,1,2)",
 	};
 
 	return structure && structure < LWC_STRUCTURES ? names[structure] : "?";
@@ -47,9 +46,8 @@ u32 lwc_field_size(u8 field)
 /* The header's numbers, each fetched once. */
 static enum lwc_error open_header(struct lwc_levels_view *view, const u8 *src, u32 weights)
 {
-	const struct lwc_field_layout *field = &lwc_field_layouts[view->field];
 	struct lwc_levels_header header;
-	u32 level, used = 0, i;
+	u32 level, used = 0, bits, i;
 	u8 nonzero = 0;
 
 	memcpy(&header, src, sizeof(header));
@@ -64,8 +62,9 @@ static enum lwc_error open_header(struct lwc_levels_view *view, const u8 *src, u
 		view->count[level + 1] = reached;
 	}
 	view->kept = header.kept;
-	if (view->kept > field->mantissa || (view->field == LWC_FIELD_I8 && view->kept != 4))
+	if (view->kept > lwc_field_layouts[view->field].mantissa)
 		return LWC_ERR_GEOMETRY;
+	bits = lwc_field_symbol(view->field, view->kept);
 	for (level = 0; level < view->levels; level++) {
 		view->first[level] = (u8)used;
 		used += (1u << view->width[level]) - 1;
@@ -73,7 +72,7 @@ static enum lwc_error open_header(struct lwc_levels_view *view, const u8 *src, u
 	memset(view->symbols, 0, sizeof(view->symbols));
 	memcpy(view->symbols, header.symbols, LWC_LEVELS_SYMBOLS);
 	for (i = 0; i < LWC_LEVELS_SYMBOLS; i++)
-		nonzero |= i < used ? view->symbols[i] >> field->symbol : view->symbols[i];
+		nonzero |= i < used ? view->symbols[i] >> bits : view->symbols[i];
 	for (i = 0; i < sizeof(header.reserved0); i++)
 		nonzero |= header.reserved0[i];
 	for (i = 0; i < sizeof(header.reserved); i++)
@@ -103,7 +102,7 @@ bool levels_tail_clear(const u8 *stream, u32 count, u32 width)
 /* The bits behind streams, and those of escapes that a symbol does not have. */
 static bool padding_clear(const struct lwc_levels_view *view)
 {
-	u32 bits = lwc_field_layouts[view->field].symbol, escapes = view->count[view->levels], i;
+	u32 bits = lwc_field_symbol(view->field, view->kept), escapes = view->count[view->levels], i;
 
 	for (i = 0; i < view->levels; i++)
 		if (!levels_tail_clear(view->codes[i], view->count[i], view->width[i]))

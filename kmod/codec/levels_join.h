@@ -90,14 +90,19 @@ static __always_inline void levels_join_8(const u8 *symbols, const struct levels
 		dst[i] = (u8)levels_element(symbols[i], parts, 1, kept + 1, i, kept, mantissa, 7);
 }
 
-/* Nothing overlaps; without being told, compilers take the store of a byte for one to anything. */
-static __always_inline void levels_join_i8(const u8 *__restrict upper, const u8 *__restrict lower,
-					   u32 count, u8 *__restrict dst)
+/* Eight at a time: a symbol has no bits that its shift could bring into its neighbour. */
+static __always_inline void levels_join_i8(const u8 *symbols, const u8 *rest, u32 count, u32 kept,
+					   u8 *dst)
 {
 	u32 i;
 
-	for (i = 0; i < count; i++)
-		dst[i] = (u8)(upper[i] << 4 | lower[i]);
+	for (i = 0; i + 8 <= count; i += 8) {
+		u64 v = lwc_le64(symbols + i) << kept | lwc_le64(rest + i);
+
+		memcpy(dst + i, &v, sizeof(v));
+	}
+	for (; i < count; i++)
+		dst[i] = (u8)(symbols[i] << kept | rest[i]);
 }
 
 static __always_inline void levels_join_nibbles(const u8 *symbols, u32 count, u8 *dst)
@@ -114,9 +119,6 @@ static __always_inline void levels_join(u8 field, const u8 *symbols, const struc
 	u32 kept = parts->kept, n = parts->count, last = n ? parts->bits[n - 1] : 0;
 
 	switch (field) {
-	case LWC_FIELD_BYTE:
-		memcpy(dst, symbols, count);
-		break;
 	case LWC_FIELD_NIBBLE:
 		levels_join_nibbles(symbols, count, dst);
 		break;
@@ -143,7 +145,10 @@ static __always_inline void levels_join(u8 field, const u8 *symbols, const struc
 			levels_join_32(symbols, parts, n, last, count, kept, dst);
 		break;
 	case LWC_FIELD_I8:
-		levels_join_i8(symbols, parts->part[0], count, dst);
+		if (kept)
+			levels_join_i8(symbols, parts->part[0], count, kept, dst);
+		else
+			memcpy(dst, symbols, count);
 		break;
 	default:
 		levels_join_8(symbols, parts, count, kept, lwc_field_layouts[field].mantissa, dst);

@@ -111,8 +111,7 @@ static enum lwc_error decode_grid(const struct lwc_impl *impl, const struct lwc_
 				  const u8 *src, size_t src_len, u8 *dst, size_t dst_len,
 				  struct lwc_scratch *scratch)
 {
-	u32 *scales = (u32 *)(scratch->tile + LWC_SCRATCH_LEVELS);
-	struct lwc_levels_view levels;
+	u32 *parameters = (u32 *)(scratch->tile + LWC_SCRATCH_LEVELS);
 	struct grid_view view;
 	enum lwc_error error;
 	u8 *integers;
@@ -120,12 +119,7 @@ static enum lwc_error decode_grid(const struct lwc_impl *impl, const struct lwc_
 	error = grid_open(&view, src, src_len, dst_len);
 	if (error)
 		return error;
-	error = lwc_levels_open(&levels, LWC_STRUCTURE_2222, LWC_FIELD_F32, view.scales,
-				view.scales_len, view.parameters);
-	if (!error)
-		error = lwc_levels_decode(impl, &levels, (u8 *)scales, scratch->tile);
-	if (!error)
-		error = grid_check_scales(&view, scales);
+	error = grid_parameters(impl, &view, parameters, scratch->tile);
 	if (error)
 		return error;
 	/* the integers wait at the end of the tile until the elements are written over them */
@@ -137,7 +131,7 @@ static enum lwc_error decode_grid(const struct lwc_impl *impl, const struct lwc_
 				      scratch);
 	else
 		error = decode_raw(view.inner, view.inner_len, integers, view.count);
-	return error ? error : grid_multiply(&view, scales, dst);
+	return error ? error : grid_elements(impl, &view, parameters, dst);
 }
 
 /* The symbols of a member of LEVELS, one a byte, to out. */

@@ -27,15 +27,17 @@ for file in "$golden"/*.lwc; do
 	done
 	# what the encoder writes today for the same input is as large and of the same codecs
 	check "golden $name: pack" "$LWCMEM" pack "$work/model" -o "$work/$name.lwc" --structure "${structure//-/,}"
-	"$LWCMEM" info "$file" --tensors | grep -E 'LEVELS|CONST|RAW|COPY|SPLIT' > "$work/then"
-	"$LWCMEM" info "$work/$name.lwc" --tensors | grep -E 'LEVELS|CONST|RAW|COPY|SPLIT' > "$work/now"
+	"$LWCMEM" info "$file" --tensors | grep -E 'LEVELS|CONST|RAW|COPY|GRID|SPLIT' > "$work/then"
+	"$LWCMEM" info "$work/$name.lwc" --tensors | grep -E 'LEVELS|CONST|RAW|COPY|GRID|SPLIT' > "$work/now"
 	check "golden $name: encoded as then" diff "$work/then" "$work/now"
 done
 chains "$golden"/*.lwc > "$work/chains"
-for chain in RAW CONST COPY PLANES+ZSTD 'LEVELS (4,1)' 'LEVELS (2,2,2,2)' 'LEVELS (2,1,1,2,2,2)' 'LEVELS (1,1,1,2,2,2)' 'LEVELS (3,2,2,2)'; do
+for chain in RAW CONST COPY PLANES+ZSTD 'LEVELS (4,1)' 'LEVELS (2,2,2,2)' 'LEVELS (2,1,1,2,2,2)' 'LEVELS (1,1,1,1,1,2)' 'LEVELS (3,2,2,2)'; do
 	check "golden: $chain is covered" grep -qxF "$chain" "$work/chains"
 done
-check "golden: GRID is covered" grep -qE "^ *grid .* GRID" <("$LWCMEM" info "$golden/levels-2-2-2-2.lwc" --tensors)
+for kind in grid grid_through grid_affine grid_steps grid_int8; do
+	check "golden: GRID of $kind is covered" grep -qE "^ *$kind .* GRID" <("$LWCMEM" info "$golden/levels-2-2-2-2.lwc" --tensors)
+done
 for tensor in q4_1 q8_0 mxfp4; do
 	check "golden: SPLIT of $tensor is covered" grep -qE "^ *$tensor .* SPLIT" <("$LWCMEM" info "$golden/levels-2-2-2-2.lwc" --tensors)
 done

@@ -33,6 +33,50 @@ def grid(random, groups, group):
     return b"".join(out)
 
 
+def to_f16(value):
+    """Rounded to f16, exactly as struct does it: to nearest, ties to even."""
+    return struct.unpack("<e", struct.pack("<e", value))[0]
+
+
+def int8(random, groups, group):
+    """Integers up to 127 times a scale of eleven bits, in bf16 by way of an exact double."""
+    out = []
+    for _ in range(groups):
+        scale = random.f16_scale()
+        for at in range(group):
+            bits = struct.unpack("<I", struct.pack("<f", (127 if at == 0 else random.bits(8) % 255 - 127) * scale))[0]
+            out.append(struct.pack("<H", (bits + 0x7fff + (bits >> 16 & 1)) >> 16))
+    return b"".join(out)
+
+
+def through_f16(random, groups, group):
+    """(q - z) * s in f16, in f32."""
+    out = []
+    for _ in range(groups):
+        scale, zero = random.f16_scale(), random.bits(4)
+        out += [struct.pack("<f", to_f16((random.bits(4) - zero) * scale)) for _ in range(group)]
+    return b"".join(out)
+
+
+def affine(random, groups, group):
+    """q * s + m, rounded once, in f16."""
+    out = []
+    for _ in range(groups):
+        scale = random.f16_scale()
+        offset = -to_f16(scale * (4 + random.bits(6) / 16))
+        out += [struct.pack("<e", random.bits(4) * scale + offset) for _ in range(group)]
+    return b"".join(out)
+
+
+def steps(random, groups, group):
+    """q * s - z * s, each rounded to f16."""
+    out = []
+    for _ in range(groups):
+        scale, zero = random.f16_scale(), 4 + random.bits(3)
+        out += [struct.pack("<e", to_f16(random.bits(4) * scale) - to_f16(zero * scale)) for _ in range(group)]
+    return b"".join(out)
+
+
 class Random:
     def __init__(self, seed):
         self.state = seed
@@ -47,6 +91,10 @@ class Random:
         while exponent > 90 and self.bits(1):
             exponent -= 1
         return self.bits(1) << 15 | exponent << 7 | self.bits(7)
+
+    def f16_scale(self):
+        """Eleven bits and one of four exponents: all products of four bits are exact in a double."""
+        return (1024 + self.bits(10)) * 2.0 ** (self.bits(2) - 20)
 
     def choice(self, of):
         return of[self.bits(16) % len(of)]
@@ -116,6 +164,10 @@ def main(directory, tuned=False):
         ("two_of_four", "F16", [30, 64], b"".join(
             half(random) for _ in range(30 * 16) for half in random.choice(TWO_OF_FOUR))),
         ("grid", "BF16", [40, 64], grid(random, 40, 64)),
+        ("grid_through", "F32", [40, 64], through_f16(random, 40, 64)),
+        ("grid_affine", "F16", [40, 64], affine(random, 40, 64)),
+        ("grid_steps", "F16", [40, 64], steps(random, 40, 64)),
+        ("grid_int8", "BF16", [10, 128], int8(random, 10, 128)),
         ("counts", "I32", [25, 40], struct.pack("<1000i", *range(1000))),
         ("const", "BF16", [64, 64], struct.pack("<H", 0x3f80) * 4096),
         ("raw", "U8", [2000], random.noise(2000)),

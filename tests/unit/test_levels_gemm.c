@@ -47,8 +47,8 @@ static struct tile make_tile(int structure, size_t rows, size_t cols)
     tile.weights = malloc(2 * rows * cols);
     for (size_t i = 0; i < rows * cols; i++)
         tile.weights[i] = weight();
-    levels_survey(&survey, LWC_FIELD_BF16, (const uint8_t *)tile.weights, (uint32_t)(rows * cols),
-                  encode_scratch);
+    levels_survey(&survey, LWC_FIELD_BF16, 0, (const uint8_t *)tile.weights,
+                  (uint32_t)(rows * cols), encode_scratch);
     tile.size = levels_encode(&survey, (uint8_t)structure, packed);
     tile.stored = malloc(tile.size);
     memcpy(tile.stored, packed, tile.size);

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <stdio.h>
-#include "decoding.h"
+#include "codec_checks.h"
 
 /* What the bytes of blocks look like. */
 enum shape { ANY, EQUAL, PEAKED, SCALES, REPEATED, SHAPES }; /* SCALES: at both ends of a block */
@@ -184,7 +184,7 @@ static void test_headers_that_lie(void **unused)
     bad.codec = LWC_CODEC_LEVELS;
     bad.field = LWC_FIELD_BF16;
     assert_int_equal(made(&bad, 1, 10, 10), LWC_ERR_CHAIN);
-    bad.field = LWC_FIELD_BYTE;
+    bad.field = LWC_FIELD_I8;
     assert_int_equal(made(&bad, 1, 10, LWC_SPLIT_LEVELS_MAX), LWC_ERR_TRUNCATED);
     assert_int_equal(made(&bad, 1, 10, LWC_SPLIT_LEVELS_MAX + 1), LWC_ERR_CHAIN);
     bad = raw;

@@ -16,10 +16,10 @@ int favor_parse(const char *text, struct encode_policy *policy)
 {
     if (strcmp(text, "balanced") == 0)
         *policy = (struct encode_policy){
-            .structures = SET(2222) | SET(111222), .zstd_level = 3, .slow_gain = 10};
+            .structures = SET(2222) | SET(111112), .zstd_level = 3, .slow_gain = 10};
     else if (strcmp(text, "size") == 0)
         *policy = (struct encode_policy){
-            .structures = SET(2222) | SET(111222) | SET(211222), .zstd_level = 15, .try_all = true};
+            .structures = SET(2222) | SET(111112) | SET(211222), .zstd_level = 15, .try_all = true};
     else if (strcmp(text, "speed") == 0)
         *policy =
             (struct encode_policy){.structures = speed_set(), .zstd_level = 1, .slow_gain = 25};

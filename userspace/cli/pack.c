@@ -134,7 +134,7 @@ static int run(int argc, char **argv)
     }
     if (structure && !(options.policy.structures = favor_structure(structure)))
         return cli_usage(&command_pack,
-                         "--structure is 4,1 or 3,2,2,2 or 2,2,2,2 or 2,1,1,2,2,2 or 1,1,1,2,2,2");
+                         "--structure is 4,1 or 3,2,2,2 or 2,2,2,2 or 2,1,1,2,2,2 or 1,1,1,1,1,2");
     if (argc - optind != 1 || !options.out)
         return cli_usage(&command_pack, "give one MODEL and -o OUT.lwc");
     options.model = argv[optind];
@@ -151,7 +151,7 @@ const struct command command_pack = {
             "-o OUT.lwc       the container to write\n"
             "--favor F        balanced (default), size: smallest, speed: fastest to decode\n"
             "--structure S    force the structure of LEVELS: 4,1 or 3,2,2,2 or 2,2,2,2 or\n"
-            "                 2,1,1,2,2,2 or 1,1,1,2,2,2\n"
+            "                 2,1,1,2,2,2 or 1,1,1,1,1,2\n"
             "-j N             threads (default: all CPUs of this process)\n"
             "--base BASE.lwc  store what differs from this container, for example of the model\n"
             "                 that MODEL is a fine-tune of. OUT.lwc can then be read only with\n"

@@ -38,13 +38,13 @@ struct encoder *encoder_new(const struct encode_policy *policy)
     encoder->planes = malloc(LWC_TILE_MAX);
     encoder->scratch = malloc(levels_scratch(LWC_LEVELS_WEIGHTS));
     encoder->kept = malloc(LWC_TILE_MAX);
-    encoder->grid.scales = malloc(LWC_LEVELS_WEIGHTS / LWC_GRID_GROUP_MIN * sizeof(uint32_t));
+    encoder->grid.parameters = malloc(LWC_LEVELS_WEIGHTS / LWC_GRID_GROUP_MIN * sizeof(uint32_t));
     encoder->grid.integers = malloc(LWC_LEVELS_WEIGHTS);
     encoder->grid.positions = malloc(LWC_LEVELS_WEIGHTS * sizeof(uint32_t));
     encoder->trial_size = (levels > zstd ? levels : zstd) + sparse_capacity(LWC_TILE_MAX);
     encoder->trial = malloc(encoder->trial_size);
     if (!encoder->zstd || !encoder->planes || !encoder->scratch || !encoder->kept ||
-        !encoder->grid.scales || !encoder->grid.integers || !encoder->grid.positions ||
+        !encoder->grid.parameters || !encoder->grid.integers || !encoder->grid.positions ||
         !encoder->trial) {
         encoder_free(encoder);
         return NULL;
@@ -63,7 +63,7 @@ void encoder_free(struct encoder *encoder)
     free(encoder->planes);
     free(encoder->scratch);
     free(encoder->kept);
-    free(encoder->grid.scales);
+    free(encoder->grid.parameters);
     free(encoder->grid.integers);
     free(encoder->grid.positions);
     delta_encoder_free(encoder->delta);
@@ -139,31 +139,11 @@ static void split_planes(uint8_t *planes, const uint8_t *src, size_t len, unsign
             planes[plane * count + i] = src[i * element + plane];
 }
 
-/* The smallest structure of the set, if it takes less than limit; else 0. *size: its bytes. */
-static uint8_t pick_structure(uint32_t structures, const struct levels_survey *survey, size_t limit,
-                              size_t *size)
-{
-    uint8_t best = 0;
-
-    for (uint8_t structure = 1; structure < LWC_STRUCTURES; structure++) {
-        size_t trial;
-
-        if (!(structures >> structure & 1))
-            continue;
-        trial = levels_size(survey, structure);
-        if (trial < limit) {
-            limit = *size = trial;
-            best = structure;
-        }
-    }
-    return best;
-}
-
 static int offer_levels(struct encoder *encoder, struct encoded_tile *out,
                         struct levels_survey *survey, uint32_t structures)
 {
     size_t size;
-    uint8_t structure = pick_structure(structures, survey, out->size, &size);
+    uint8_t structure = levels_pick(survey, structures, out->size, &size);
 
     if (!structure)
         return 0;
@@ -190,8 +170,9 @@ static int offer_sparse(struct encoder *encoder, struct encoded_tile *out, uint8
         return 0;
     inner = stored * element;
     if (field && stored <= LWC_LEVELS_WEIGHTS) {
-        levels_survey(&survey, field, encoder->kept, (uint32_t)stored, encoder->scratch);
-        structure = pick_structure(encoder->policy.structures, &survey, inner, &inner);
+        levels_survey(&survey, field, encoder->policy.structures, encoder->kept, (uint32_t)stored,
+                      encoder->scratch);
+        structure = levels_pick(&survey, encoder->policy.structures, inner, &inner);
     }
     if (size + inner >= out->size)
         return 0;
@@ -214,49 +195,56 @@ static int offer_sparse(struct encoder *encoder, struct encoded_tile *out, uint8
 static size_t put_integers(struct encoder *encoder, const struct grid_fit *fit, uint32_t count,
                            struct lwc_tile *entry, uint8_t *at)
 {
-    /* upper and lower bits by themselves only where there are more than four */
-    static const uint8_t fields[] = {LWC_FIELD_I8, LWC_FIELD_BYTE};
     struct levels_survey survey;
     size_t size = count;
 
-    entry->chain[1] = LWC_CODEC_RAW;
-    for (unsigned int i = fit->largest > 15 ? 0 : 1; i < 2; i++) {
-        uint8_t structure;
-
-        levels_survey(&survey, fields[i], fit->integers, count, encoder->scratch);
-        structure = pick_structure(~0u, &survey, size, &size);
-        if (!structure)
-            continue;
-        levels_encode(&survey, structure, at);
+    levels_survey(&survey, LWC_FIELD_I8, ~0u, fit->integers, count, encoder->scratch);
+    entry->param = levels_pick(&survey, ~0u, count, &size);
+    if (entry->param) {
+        levels_encode(&survey, entry->param, at);
         entry->chain[1] = LWC_CODEC_LEVELS;
-        entry->param = structure;
-        entry->field = fields[i];
-    }
-    if (entry->chain[1] == LWC_CODEC_RAW)
+        entry->field = LWC_FIELD_I8;
+    } else {
+        entry->chain[1] = LWC_CODEC_RAW;
         memcpy(at, fit->integers, count);
+    }
     return size;
 }
 
-/* Header, scales and exceptions of GRID to at; returns their end. */
-static uint8_t *put_grid(struct encoder *encoder, const struct grid_fit *fit, uint8_t field,
-                         const uint8_t *src, uint8_t *at)
+/* Parameters of GRID to at, by LEVELS where that is smaller; returns the bytes. */
+static size_t put_parameters(struct encoder *encoder, const uint32_t *parameters, uint32_t count,
+                             uint8_t *at)
 {
-    struct lwc_grid_header header = {.field = field,
-                                     .kind = fit->affine ? LWC_GRID_AFFINE : LWC_GRID_PRODUCT};
-    uint32_t parameters = fit->groups * (fit->affine ? 2 : 1);
-    uint32_t element = lwc_field_size(field);
-    uint8_t *start = at, *scales = at + sizeof(header);
     struct levels_survey survey;
-    size_t size;
 
-    levels_survey(&survey, LWC_FIELD_F32, (const uint8_t *)fit->scales, parameters,
-                  encoder->scratch);
-    size = levels_encode(&survey, LWC_STRUCTURE_2222, scales);
+    levels_survey(&survey, LWC_FIELD_F32, 0, (const uint8_t *)parameters, count, encoder->scratch);
+    if (levels_size(&survey, LWC_STRUCTURE_2222) < 4 * (size_t)count)
+        return levels_encode(&survey, LWC_STRUCTURE_2222, at);
+    for (uint32_t i = 0; i < count; i++)
+        at = put_le32(at, parameters[i]);
+    return 4 * (size_t)count;
+}
+
+/* Header, parameters and exceptions of GRID to at; returns their end. */
+static uint8_t *put_grid(struct encoder *encoder, const struct grid_fit *fit, const uint8_t *src,
+                         uint8_t *at)
+{
+    struct lwc_grid_header header = {.field = fit->arithmetic.field,
+                                     .kind = fit->arithmetic.kind,
+                                     .through = fit->arithmetic.through};
+    uint32_t element = lwc_field_size(fit->arithmetic.field);
+    size_t scales, seconds = 0;
+
+    scales = put_parameters(encoder, fit->parameters, fit->groups, at + sizeof(header));
+    if (fit->arithmetic.kind != LWC_GRID_PRODUCT)
+        seconds = put_parameters(encoder, fit->parameters + fit->groups, fit->groups,
+                                 at + sizeof(header) + scales);
     put_le32(&header.group, fit->group);
-    put_le32(&header.scales, (uint32_t)size);
     put_le32(&header.exceptions, fit->exceptions);
-    memcpy(start, &header, sizeof(header));
-    at = scales + size;
+    put_le32(&header.scales, (uint32_t)scales);
+    put_le32(&header.seconds, (uint32_t)seconds);
+    memcpy(at, &header, sizeof(header));
+    at += sizeof(header) + scales + seconds;
     for (uint32_t i = 0; i < fit->exceptions; i++)
         at = put_le32(at, fit->positions[i]);
     for (uint32_t i = 0; i < fit->exceptions; i++, at += element)
@@ -275,7 +263,7 @@ static int offer_grid(struct encoder *encoder, struct encoded_tile *out, uint8_t
 
     if (!encoder->policy.structures || !grid_fit(fit, field, src, count, row))
         return 0;
-    at = put_grid(encoder, fit, field, src, encoder->trial);
+    at = put_grid(encoder, fit, src, encoder->trial);
     size = (size_t)(at - encoder->trial) + put_integers(encoder, fit, count, &entry, at);
     return offer(out, entry, encoder->trial, size);
 }
@@ -296,7 +284,7 @@ static int offer_grid(struct encoder *encoder, struct encoded_tile *out, uint8_t
 static size_t put_member(struct encoder *encoder, size_t len, bool all,
                          struct lwc_split_member *entry, uint8_t *at)
 {
-    static const uint8_t fields[] = {LWC_FIELD_BYTE, LWC_FIELD_I8};
+    static const uint8_t fields[] = {LWC_FIELD_I8, LWC_FIELD_NIBBLE};
     const uint8_t *content = encoder->planes;
     unsigned int worth = 100 - encoder->policy.slow_gain;
     double bits = probe_entropy(content, len, 8);
@@ -306,10 +294,13 @@ static size_t put_member(struct encoder *encoder, size_t len, bool all,
 
     entry->codec = LWC_CODEC_RAW;
     for (unsigned int i = 0; i < 2 && levels; i++) {
+        uint32_t weights = lwc_field_weights(fields[i], len);
         uint8_t structure;
 
-        levels_survey(&survey, fields[i], content, (uint32_t)len, encoder->scratch);
-        structure = pick_structure(~0u, &survey, size, &size);
+        if (weights > LWC_LEVELS_WEIGHTS)
+            continue;
+        levels_survey(&survey, fields[i], ~0u, content, weights, encoder->scratch);
+        structure = levels_pick(&survey, ~0u, size, &size);
         if (!structure)
             continue;
         levels_encode(&survey, structure, at);
@@ -378,7 +369,7 @@ static int offer_floats(struct encoder *encoder, struct encoded_tile *out, uint8
     size_t estimate;
     int error;
 
-    levels_survey(&survey, field, src, weights, encoder->scratch);
+    levels_survey(&survey, field, encoder->policy.structures, src, weights, encoder->scratch);
     /* before encoding, which uses the symbols up */
     estimate = entropy_size(&survey);
     *promising = encoder->policy.try_all || len <= SMALL_TILE ||
@@ -400,7 +391,7 @@ static int offer_nibbles(struct encoder *encoder, struct encoded_tile *out, uint
 
     if (!encoder->policy.structures || !dtype_is_integer(dtype) || 2 * len > LWC_LEVELS_WEIGHTS)
         return 0;
-    levels_survey(&survey, LWC_FIELD_NIBBLE, src, (uint32_t)(2 * len), encoder->scratch);
+    levels_survey(&survey, LWC_FIELD_NIBBLE, ~0u, src, (uint32_t)(2 * len), encoder->scratch);
     return offer_levels(encoder, out, &survey, ~0u);
 }
 

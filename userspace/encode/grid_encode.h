@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Finds out that the elements of a tile are integers times a scale for each
- * group, or that plus an offset, as dequantised weights are. Exact by construction: each element is
- * checked with the decoder's own arithmetic, and what is not on the grid
- * becomes an exception. Thread safe, no state.
+ * group, or that with an offset or zero point, as dequantised weights are. Exact
+ * by construction: each value is checked with the decoder's own arithmetic, and
+ * what is not on the grid becomes an exception. Thread safe, no state.
  */
 #ifndef LWC_GRID_ENCODE_H
 #define LWC_GRID_ENCODE_H
@@ -12,16 +12,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kmod/codec/codec.h"
+
 /* Arrays of the caller: for so many elements as the tile has. */
 struct grid_fit {
+    struct lwc_grid_arithmetic arithmetic;
     uint32_t group;
     uint32_t groups;
     uint32_t exceptions;
-    uint32_t largest;    /* magnitude of an integer */
-    bool affine;         /* an offset for each group is behind the scales */
-    uint32_t *scales;    /* bits of f32; a sixteenth of the elements is enough */
-    uint8_t *integers;   /* as GRID stores them */
-    uint32_t *positions; /* of exceptions */
+    uint32_t *parameters; /* of all groups: scales, then the others; a sixteenth of the elements */
+    uint8_t *integers;    /* as GRID stores them */
+    uint32_t *positions;  /* of exceptions */
 };
 
 /*

@@ -40,17 +40,15 @@ VECTORISED static uint32_t any_bits(const uint8_t *src, uint32_t element, uint32
 }
 
 /* Bits of the rest of one element. */
-INLINE uint32_t rest_of(uint32_t v, struct lwc_field_layout g, uint32_t kept, int is_float)
+INLINE uint32_t rest_of(uint32_t v, struct lwc_field_layout g, uint32_t kept)
 {
     uint32_t mantissa = v & ((1u << g.mantissa) - 1);
 
-    if (!is_float)
-        return mantissa;
     return mantissa >> (g.mantissa - kept) | (v >> (g.element * 8 - 1)) << kept;
 }
 
 INLINE void split_elements(struct lwc_field_layout g, uint32_t kept, uint32_t planes, uint32_t last,
-                           int is_float, const uint8_t *src, const struct levels_survey *survey)
+                           const uint8_t *src, const struct levels_survey *survey)
 {
     uint32_t weights = survey->weights, mask = (1u << g.symbol) - 1;
     uint8_t *restrict symbols = survey->symbols;
@@ -62,15 +60,14 @@ INLINE void split_elements(struct lwc_field_layout g, uint32_t kept, uint32_t pl
         uint8_t *restrict part = survey->part[p];
 
         for (uint32_t i = 0; i < weights; i++)
-            part[i] =
-                (uint8_t)(rest_of(element_load(src, g.element, i), g, kept, is_float) >> shift);
+            part[i] = (uint8_t)(rest_of(element_load(src, g.element, i), g, kept) >> shift);
     }
     if (last) {
         uint8_t *restrict part = survey->part[planes];
 
         for (uint32_t i = 0; i < weights; i++)
-            part[i] = (uint8_t)(rest_of(element_load(src, g.element, i), g, kept, is_float) &
-                                ((1u << last) - 1));
+            part[i] =
+                (uint8_t)(rest_of(element_load(src, g.element, i), g, kept) & ((1u << last) - 1));
     }
 }
 
@@ -91,23 +88,32 @@ VECTORISED static void split(const struct levels_survey *survey, const uint8_t *
     if (field == LWC_FIELD_NIBBLE)
         split_nibbles(src, survey->weights / 2, survey->symbols);
     else if (field == LWC_FIELD_BF16 && kept == 7)
-        split_elements(bf16, 7, 1, 0, 1, src, survey);
+        split_elements(bf16, 7, 1, 0, src, survey);
     else if (field == LWC_FIELD_F16 && kept == 10)
-        split_elements(f16, 10, 1, 3, 1, src, survey);
+        split_elements(f16, 10, 1, 3, src, survey);
     else if (field == LWC_FIELD_F32 && kept == 23)
-        split_elements(f32, 23, 3, 0, 1, src, survey);
+        split_elements(f32, 23, 3, 0, src, survey);
     else if (field == LWC_FIELD_F32 && kept == 7)
-        split_elements(f32, 7, 1, 0, 1, src, survey);
+        split_elements(f32, 7, 1, 0, src, survey);
     else
-        split_elements(lwc_field_layouts[field], kept, survey->planes, survey->last,
-                       field != LWC_FIELD_I8, src, survey);
+        split_elements(lwc_field_layouts[field], kept, survey->planes, survey->last, src, survey);
+}
+
+VECTORISED static void split_integers(const struct levels_survey *survey, const uint8_t *src)
+{
+    uint32_t weights = survey->weights, kept = survey->kept;
+    uint8_t *restrict symbols = survey->symbols, *restrict rest = survey->part[0];
+
+    for (uint32_t i = 0; i < weights; i++)
+        symbols[i] = (uint8_t)(src[i] >> kept);
+    for (uint32_t i = 0; kept && i < weights; i++)
+        rest[i] = (uint8_t)(src[i] & ((1u << kept) - 1));
 }
 
 /* Four tables: equal neighbours do not wait for each other's store. */
-static void count_symbols(struct levels_survey *survey)
+static void count_symbols(struct levels_survey *survey, const uint8_t *symbols)
 {
     uint32_t part[4][256] = {{0}}, i = 0;
-    const uint8_t *symbols = survey->symbols;
 
     for (; i + 8 <= survey->weights; i += 8) {
         uint64_t eight;
@@ -146,28 +152,55 @@ size_t levels_scratch(uint32_t weights)
     return (size_t)weights * (2 + LEVELS_PARTS);
 }
 
-void levels_survey(struct levels_survey *survey, uint8_t field, const uint8_t *src,
-                   uint32_t weights, uint8_t *scratch)
+static void set_kept(struct levels_survey *survey, uint32_t kept)
+{
+    uint32_t rest = lwc_field_rest(survey->field, kept);
+
+    survey->kept = (uint8_t)kept;
+    survey->planes = (uint8_t)(rest / 8);
+    survey->last = rest % 8;
+}
+
+/* Divide integers where the best of the structures takes least. */
+static void survey_integers(struct levels_survey *survey, uint32_t structures, const uint8_t *src)
+{
+    size_t smallest = SIZE_MAX;
+    struct levels_survey best;
+
+    count_symbols(survey, src);
+    for (uint32_t kept = 0; kept <= lwc_field_layouts[LWC_FIELD_I8].mantissa; kept++) {
+        for (uint32_t s = 0; kept && s < 256; s++)
+            survey->count[s] = s < 128 ? survey->count[2 * s] + survey->count[2 * s + 1] : 0;
+        rank_symbols(survey);
+        set_kept(survey, kept);
+        if (levels_pick(survey, structures, smallest, &smallest) || !kept)
+            best = *survey;
+    }
+    *survey = best;
+    split_integers(survey, src);
+}
+
+void levels_survey(struct levels_survey *survey, uint8_t field, uint32_t structures,
+                   const uint8_t *src, uint32_t weights, uint8_t *scratch)
 {
     const struct lwc_field_layout *g = &lwc_field_layouts[field];
-    uint32_t any = 0, rest;
+    uint32_t any = 0;
 
     survey->weights = weights;
     survey->field = field;
-    survey->kept = (uint8_t)g->mantissa;
-    if (g->mantissa && field != LWC_FIELD_I8) {
-        any = any_bits(src, g->element, weights) & ((1u << g->mantissa) - 1);
-        survey->kept -= (uint8_t)(any ? (uint32_t)__builtin_ctz(any) : g->mantissa);
-    }
-    rest = lwc_field_rest(field, survey->kept);
-    survey->planes = (uint8_t)(rest / 8);
-    survey->last = rest % 8;
     survey->symbols = scratch;
     survey->codes = scratch + weights;
     for (uint32_t p = 0; p < LEVELS_PARTS; p++)
         survey->part[p] = scratch + (size_t)weights * (2 + p);
+    if (field == LWC_FIELD_I8) {
+        survey_integers(survey, structures, src);
+        return;
+    }
+    if (g->mantissa)
+        any = any_bits(src, g->element, weights) & ((1u << g->mantissa) - 1);
+    set_kept(survey, any ? g->mantissa - (uint32_t)__builtin_ctz(any) : 0);
     split(survey, src);
-    count_symbols(survey);
+    count_symbols(survey, survey->symbols);
     rank_symbols(survey);
 }
 
@@ -205,6 +238,25 @@ size_t levels_size(const struct levels_survey *survey, uint8_t structure)
 
     count_levels(survey, shape, reached);
     return size_of(survey, shape, reached);
+}
+
+uint8_t levels_pick(const struct levels_survey *survey, uint32_t structures, size_t limit,
+                    size_t *size)
+{
+    uint8_t best = 0;
+
+    for (uint8_t structure = 1; structure < LWC_STRUCTURES; structure++) {
+        size_t trial;
+
+        if (!(structures >> structure & 1))
+            continue;
+        trial = levels_size(survey, structure);
+        if (trial < limit) {
+            limit = *size = trial;
+            best = structure;
+        }
+    }
+    return best;
 }
 
 size_t levels_capacity(uint32_t weights)

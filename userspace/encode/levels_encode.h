@@ -25,11 +25,11 @@ struct levels_survey {
     uint8_t ranked[256]; /* symbols that occur, the most frequent first */
     uint32_t used;       /* how many those are */
     uint8_t field;
-    uint8_t kept;                /* mantissa bits; those below are zero in all weights */
-    uint8_t planes;              /* byte planes of the rest */
-    uint8_t last;                /* bits of the rest's last part; 0: there is none */
-    uint8_t *symbols;            /* one a weight; levels_encode destroys them */
-    uint8_t *codes;              /* room for as many */
+    uint8_t kept;     /* mantissa bits; those below are zero in all weights; of i8 the best */
+    uint8_t planes;   /* byte planes of the rest */
+    uint8_t last;     /* bits of the rest's last part; 0: there is none */
+    uint8_t *symbols; /* one a weight; levels_encode destroys them */
+    uint8_t *codes;   /* room for as many */
     uint8_t *part[LEVELS_PARTS]; /* planes, then the last bits */
 };
 
@@ -38,14 +38,19 @@ size_t levels_scratch(uint32_t weights);
 
 /*
  * src: 1 .. LWC_LEVELS_WEIGHTS weights of the field (little endian, any
- * alignment), of nibbles an even number. scratch: levels_scratch(weights) bytes, for as long as
- * survey is used.
+ * alignment), of nibbles an even number. structures: bit s for enum lwc_structure s; how i8 is
+ * divided into symbol and rest suits one of those. scratch: levels_scratch(weights) bytes, for as
+ * long as survey is used.
  */
-void levels_survey(struct levels_survey *survey, uint8_t field, const uint8_t *src,
-                   uint32_t weights, uint8_t *scratch);
+void levels_survey(struct levels_survey *survey, uint8_t field, uint32_t structures,
+                   const uint8_t *src, uint32_t weights, uint8_t *scratch);
 
 /* Bytes that the tile takes in the structure (an enum lwc_structure). */
 size_t levels_size(const struct levels_survey *survey, uint8_t structure);
+
+/* The smallest structure of the set, if it takes less than limit; else 0. *size: its bytes. */
+uint8_t levels_pick(const struct levels_survey *survey, uint32_t structures, size_t limit,
+                    size_t *size);
 
 /* out: levels_capacity(weights) bytes. Returns levels_size(). Once for each survey. */
 size_t levels_encode(struct levels_survey *survey, uint8_t structure, uint8_t *out);

@@ -71,6 +71,7 @@ for to in fp16 fp32; do
 done
 row int4 --method gptq
 row int4 --method gptq --zero-point
+row int4 --method gptq --act-order
 row int4 --method awq --zero-point
 for to in bf16 fp16 fp32; do
 	row int4 --zero-point --product fp16 --to $to

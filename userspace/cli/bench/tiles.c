@@ -17,7 +17,7 @@ const struct bench_code bench_structures[] = {
     {"(3,2,2,2)", ONLY(LWC_STRUCTURE_3222)},
     {"(2,2,2,2)", ONLY(LWC_STRUCTURE_2222)},
     {"(2,1,1,2,2,2)", ONLY(LWC_STRUCTURE_211222)},
-    {"(1,1,1,2,2,2)", ONLY(LWC_STRUCTURE_111222)},
+    {"(1,1,1,1,1,2)", ONLY(LWC_STRUCTURE_111112)},
 };
 const size_t bench_structure_count = sizeof(bench_structures) / sizeof(bench_structures[0]);
 _Static_assert(sizeof(bench_structures) / sizeof(bench_structures[0]) <= BENCH_STRUCTURES_MAX,

@@ -1,16 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What tests of the tile codecs share; behind cmocka.h. */
-#ifndef LWC_TEST_DECODING_H
-#define LWC_TEST_DECODING_H
+/* What tests of codecs share: random bits, and one verdict of all implementations of this CPU. */
+#ifndef TESTS_CODEC_CHECKS_H
+#define TESTS_CODEC_CHECKS_H
 
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
+
 #include "codec/codec.h"
 #include "encode/encode.h"
 
 static uint64_t state = 0x9e3779b97f4a7c15ull;
 
-static uint64_t rnd(void)
+static inline uint64_t rnd(void)
 {
     state ^= state << 13;
     state ^= state >> 7;
@@ -18,7 +25,7 @@ static uint64_t rnd(void)
     return state;
 }
 
-static uint32_t cpu_isa(void)
+static inline uint32_t cpu_isa(void)
 {
     uint32_t mask = LWC_ISA_SCALAR;
 
@@ -32,7 +39,7 @@ static uint32_t cpu_isa(void)
     return mask;
 }
 
-static struct lwc_scratch scratch_new(void)
+static inline struct lwc_scratch scratch_new(void)
 {
     struct lwc_scratch scratch = {.zstd_len = lwc_zstd_workspace()};
 
@@ -42,8 +49,9 @@ static struct lwc_scratch scratch_new(void)
 }
 
 /* Decode with every implementation: one verdict, and the bytes of want if it is good. */
-static enum lwc_error verdict(const struct lwc_tile *entry, const uint8_t *stored, size_t size,
-                              const uint8_t *want, size_t length, struct lwc_scratch *scratch)
+static inline enum lwc_error verdict(const struct lwc_tile *entry, const uint8_t *stored,
+                                     size_t size, const uint8_t *want, size_t length,
+                                     struct lwc_scratch *scratch)
 {
     uint8_t *exact = malloc(size ? size : 1), *out = malloc(length + 1);
     enum lwc_error first = LWC_OK;
@@ -75,8 +83,8 @@ static enum lwc_error verdict(const struct lwc_tile *entry, const uint8_t *store
  * One bit of the tile flipped, in half of the rounds among the first bytes, and
  * in a quarter a cut: how many of a hundred are refused, by all alike.
  */
-static unsigned int damage(const struct encoded_tile *tile, size_t first, size_t length,
-                           struct lwc_scratch *scratch)
+static inline unsigned int damage(const struct encoded_tile *tile, size_t first, size_t length,
+                                  struct lwc_scratch *scratch)
 {
     unsigned int refused = 0;
 

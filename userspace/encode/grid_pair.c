@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Scale and offset, or scale and zero point, of a group of four-bit integers. */
+#include <math.h>
+#include <string.h>
+
+#include "encode/grid_points.h"
+
+/* Mantissa bits of parameters that are tried one by one: those of f16, the usual type. */
+#define TRIED_BITS 11
+
+/* Points in rising order. */
+struct rising {
+    const struct grid_point *by[GRID_PAIR_VALUES + 1];
+    uint32_t count;
+};
+
+/* All points but the one that is left out (GRID_POINTS: none is). */
+static void sort_rising(const struct grid_points *points, uint32_t without, struct rising *rising)
+{
+    rising->count = 0;
+    for (uint32_t i = 0; i < points->count; i++) {
+        uint32_t at = rising->count;
+
+        if (i == without)
+            continue;
+        for (; at > 0 && rising->by[at - 1]->value > points->point[i].value; at--)
+            rising->by[at] = rising->by[at - 1];
+        rising->by[at] = &points->point[i];
+        rising->count++;
+    }
+}
+
+/* How GRID stores an integer of 0 .. 15. */
+static uint8_t stored(const struct lwc_grid_arithmetic *arithmetic,
+                      struct lwc_grid_parameters parameters, uint32_t integer)
+{
+    float second;
+
+    memcpy(&second, &parameters.second, sizeof(second));
+    return (uint8_t)(arithmetic->kind == LWC_GRID_STEPS ? integer - (uint32_t)second : integer);
+}
+
+/* Are all points on the grid, if the first one has the integer lowest? */
+static bool is_exact(const struct lwc_grid_arithmetic *arithmetic, const struct rising *rising,
+                     struct lwc_grid_parameters parameters, uint32_t lowest)
+{
+    double first = rising->by[0]->value;
+    float scale;
+
+    memcpy(&scale, &parameters.scale, sizeof(scale));
+    for (uint32_t i = rising->count; i-- > 0;) { /* the largest shows most errors */
+        double integer = lowest + rint((rising->by[i]->value - first) / scale);
+
+        if (integer >= GRID_PAIR_VALUES ||
+            lwc_grid_element(arithmetic, parameters,
+                             stored(arithmetic, parameters, (uint32_t)integer)) !=
+                rising->by[i]->bits)
+            return false;
+    }
+    return true;
+}
+
+/* Scales for the offset, with the first point at integer 0 and the last one at span. */
+static bool scales_for_offset(const struct rising *rising, double offset, uint32_t span,
+                              double *low, double *high)
+{
+    double step = (rising->by[rising->count - 1]->value - offset) / span;
+
+    *low = 0;
+    *high = INFINITY;
+    for (uint32_t i = 1; i < rising->count; i++) {
+        const struct grid_point *point = rising->by[i];
+        double integer = rint((point->value - offset) / step);
+
+        if (!(integer >= 1))
+            return false;
+        *low = fmax(*low, (point->low - offset) / integer);
+        *high = fmin(*high, (point->high - offset) / integer);
+        if (*low > *high)
+            return false;
+    }
+    return *low > 0;
+}
+
+/* Distance of numbers with TRIED_BITS near a value. */
+static double step_of(double value)
+{
+    int exponent;
+
+    frexp(value, &exponent);
+    return ldexp(1, exponent - TRIED_BITS);
+}
+
+/* The first scale of few bits between low and high that is exact; else the simplest one, or 0. */
+static uint32_t exact_scale(const struct lwc_grid_arithmetic *arithmetic,
+                            const struct rising *rising, uint32_t offset, double low, double high)
+{
+    double step = step_of(low);
+    struct lwc_grid_parameters trial = {grid_simplest(low, high), offset};
+
+    if (trial.scale && is_exact(arithmetic, rising, trial, 0))
+        return trial.scale;
+    for (double scale = ceil(low / step) * step; scale <= high; scale += step) {
+        trial.scale = grid_f32(scale);
+        if (trial.scale >> 23 && is_exact(arithmetic, rising, trial, 0))
+            return trial.scale;
+    }
+    return 0;
+}
+
+/*
+ * LWC_GRID_AFFINE where the smallest value is the offset: of all offsets with few
+ * bits the one whose scale has the fewest.
+ */
+static bool find_affine(const struct lwc_grid_arithmetic *arithmetic, const struct rising *rising,
+                        struct lwc_grid_parameters *parameters)
+{
+    const struct grid_point *first = rising->by[0];
+    double step = step_of(fmax(fabs(first->low), fabs(first->high))), low, high;
+    int fewest = 24;
+
+    for (uint32_t span = GRID_PAIR_VALUES - 1; span + 1 >= rising->count; span--)
+        for (double at = ceil(first->low / step) * step; at <= first->high; at += step) {
+            struct lwc_grid_parameters trial = {.second = at == 0 ? 0 : grid_f32(at)};
+
+            if ((!trial.second || (trial.second >> 23 & 255)) &&
+                scales_for_offset(rising, at, span, &low, &high))
+                trial.scale = exact_scale(arithmetic, rising, trial.second, low, high);
+            if (!trial.scale || grid_bits_needed(trial.scale) >= fewest)
+                continue;
+            *parameters = trial;
+            fewest = grid_bits_needed(trial.scale);
+            if (fewest < TRIED_BITS)
+                return true;
+        }
+    return fewest < 24;
+}
+
+/* LWC_GRID_STEPS with the first point at integer lowest and the last one at lowest + span. */
+static bool find_zero_point(const struct lwc_grid_arithmetic *arithmetic,
+                            const struct rising *rising, uint32_t lowest, uint32_t span,
+                            struct lwc_grid_parameters *parameters)
+{
+    const struct grid_point *first = rising->by[0], *last = rising->by[rising->count - 1];
+    double distance = last->value - first->value, error, low, high, step;
+
+    /* more than rounding to the field and three times in between may have added */
+    error = 2 * ((last->high - last->low) + (first->high - first->low));
+    low = (distance - error) / span;
+    high = (distance + error) / span;
+    if (low <= 0)
+        return false;
+    step = step_of(low);
+    for (double scale = ceil(low / step) * step; scale <= high; scale += step) {
+        double zero = lowest - rint(first->value / scale);
+        struct lwc_grid_parameters trial = {grid_f32(scale), grid_f32(zero)};
+
+        if (zero < 0 || zero > 255 || !(trial.scale >> 23) ||
+            !is_exact(arithmetic, rising, trial, lowest))
+            continue;
+        *parameters = trial;
+        return true;
+    }
+    return false;
+}
+
+static bool find_steps(const struct lwc_grid_arithmetic *arithmetic, const struct rising *rising,
+                       struct lwc_grid_parameters *parameters)
+{
+    for (uint32_t span = GRID_PAIR_VALUES - 1; span + 1 >= rising->count; span--)
+        for (uint32_t lowest = 0; lowest + span < GRID_PAIR_VALUES; lowest++)
+            if (find_zero_point(arithmetic, rising, lowest, span, parameters))
+                return true;
+    return false;
+}
+
+static bool find_pair(const struct grid_points *points, uint32_t without,
+                      struct lwc_grid_parameters *parameters)
+{
+    struct rising rising;
+
+    sort_rising(points, without, &rising);
+    if (rising.count < 2 || rising.count > GRID_PAIR_VALUES)
+        return false;
+    return points->arithmetic.kind == LWC_GRID_AFFINE
+               ? find_affine(&points->arithmetic, &rising, parameters)
+               : find_steps(&points->arithmetic, &rising, parameters);
+}
+
+static void set_integers(struct grid_points *points, struct lwc_grid_parameters parameters)
+{
+    for (uint32_t i = 0; i < points->count; i++)
+        points->point[i].integer = -1;
+    for (uint32_t i = GRID_PAIR_VALUES; i-- > 0;) {
+        uint8_t integer = stored(&points->arithmetic, parameters, i);
+        struct grid_point *point =
+            grid_find(points, lwc_grid_element(&points->arithmetic, parameters, integer));
+
+        if (point)
+            point->integer = integer;
+    }
+}
+
+bool grid_pair(struct grid_points *points, struct lwc_grid_parameters *parameters)
+{
+    bool found = find_pair(points, GRID_POINTS, parameters);
+
+    /* a stranger is rare, and most often the smallest or the largest */
+    for (uint32_t i = 0; !found && i < points->count; i++)
+        if (points->point[i].count <= grid_misses_allowed(points->elements))
+            found = find_pair(points, i, parameters);
+    if (found)
+        set_integers(points, *parameters);
+    return found;
+}
