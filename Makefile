@@ -85,12 +85,15 @@ bench: all
 	$(B)/lwcmem bench gemv
 	$(B)/lwcmem bench gemv --hugepages
 	$(B)/lwcmem bench advise
+# Everything in tests/golden anew, after a change of the format.
+goldens: all
+	bash tests/golden/regenerate.sh
 # SECONDS_EACH=3600 for a long run
 fuzz: all
 	bash tests/fuzz/run.sh $(SECONDS_EACH)
 clean:
 	rm -rf $(B) build-*
 
-.PHONY: all unit-programs modules kselftests deps models demo check check-user check-vm check-um bench fuzz clean
+.PHONY: all unit-programs modules kselftests deps models demo check check-user check-vm check-um bench goldens fuzz clean
 .SECONDARY:
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(wildcard $(B)/tests/unit/*.d)

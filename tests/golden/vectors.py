@@ -42,6 +42,14 @@ def vector(name, tile, stored, result):
             f"input {text(stored)}\n{result}\n")
 
 
+def check(name, tile):
+    try:
+        got = codecs.decode(tile.chain, tile.param, tile.field, tile.stored, len(tile.decoded))
+    except codecs.Compressed:
+        return
+    assert got == tile.decoded, name
+
+
 def main(directory):
     os.makedirs(directory, exist_ok=True)
     count = 0
@@ -54,8 +62,7 @@ def main(directory):
                     entries.append(vector(name, tile, stored, f"error {error}"))
                 else:
                     name, tile = case
-                    assert codecs.decode(tile.chain, tile.param, tile.field, tile.stored, len(tile.decoded)) \
-                        == tile.decoded if name != "zstd-compressed" else True, name
+                    check(name, tile)
                     entries.append(vector(name, tile, tile.stored, f"output {text(tile.decoded)}"))
             path = os.path.join(directory, kind + generate.__name__.split("_", 1)[1] + ".txt")
             with open(path, "w") as out:

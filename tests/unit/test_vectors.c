@@ -46,43 +46,42 @@ static int error_named(const char *name)
     return 0;
 }
 
-static void append(struct bytes *bytes, const uint8_t *data, size_t size)
+/* Bytes of a word of hex, perhaps with *TIMES, to out unless that is NULL. */
+static size_t parse_word(const char *word, size_t length, uint8_t *out)
 {
-    uint8_t *longer = realloc(bytes->data, bytes->size + size);
+    const char *star = memchr(word, '*', length);
+    size_t digits = star ? (size_t)(star - word) : length, size = digits / 2;
+    size_t times = star ? strtoul(star + 1, NULL, 10) : 1;
 
-    assert_non_null(longer);
-    memcpy(longer + bytes->size, data, size);
-    bytes->data = longer;
-    bytes->size += size;
+    assert_true(digits && digits % 2 == 0 && times && times <= LENGTH_MAX && size <= LENGTH_MAX);
+    for (size_t i = 0; out && i < size; i++)
+        assert_int_equal(sscanf(word + 2 * i, "%2hhx", &out[i]), 1);
+    for (size_t i = size; out && i < size * times; i++)
+        out[i] = out[i - size];
+    return size * times;
 }
 
-/* Words of hex, each perhaps with *TIMES, or "-" for nothing. */
-static struct bytes parse_bytes(char *text)
+/* Words, or "-" for nothing; out as above. */
+static size_t parse_words(const char *text, uint8_t *out)
 {
-    struct bytes bytes = {malloc(1), 0};
-    uint8_t part[4096];
-    char *save, *word;
+    size_t size = 0;
 
     if (strcmp(text, "-") == 0)
-        return bytes;
-    for (word = strtok_r(text, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
-        char *star = strchr(word, '*');
-        size_t digits = star ? (size_t)(star - word) : strlen(word), times;
-
-        times = star ? strtoul(star + 1, NULL, 10) : 1;
-        assert_true(digits % 2 == 0 && times > 0 && times <= LENGTH_MAX);
-        while (digits) { /* a part that is repeated is short */
-            size_t chunk = digits / 2 < sizeof(part) ? digits / 2 : sizeof(part);
-
-            assert_true(times == 1 || chunk == digits / 2);
-            for (size_t i = 0; i < chunk; i++)
-                assert_int_equal(sscanf(word + 2 * i, "%2hhx", &part[i]), 1);
-            for (size_t i = 0; i < times; i++)
-                append(&bytes, part, chunk);
-            word += 2 * chunk;
-            digits -= 2 * chunk;
-        }
+        return 0;
+    for (size_t length; *text; text += length + (text[length] == ' ')) {
+        length = strcspn(text, " ");
+        size += parse_word(text, length, out ? out + size : NULL);
     }
+    return size;
+}
+
+static struct bytes parse_bytes(const char *text)
+{
+    struct bytes bytes = {.size = parse_words(text, NULL)};
+
+    bytes.data = malloc(bytes.size ? bytes.size : 1);
+    assert_non_null(bytes.data);
+    parse_words(text, bytes.data);
     return bytes;
 }
 

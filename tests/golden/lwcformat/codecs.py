@@ -270,15 +270,20 @@ def zstd(data, checksum=b""):
     return b"\x28\xb5\x2f\xfd" + header + out + checksum
 
 
+class Compressed(Exception):
+    """A block of zstd that is compressed: not for here."""
+
+
 def unzstd(data):
-    """The content of a frame as zstd() writes them."""
+    """The content of a frame of one segment whose blocks are not compressed."""
     flags = data[4]
-    assert data[:4] == b"\x28\xb5\x2f\xfd" and flags & 0x3b == 0x20, "not a frame of zstd()"
+    assert data[:4] == b"\x28\xb5\x2f\xfd" and flags & 0x3b == 0x20
     at, out, last = 5 + (1, 2, 4)[flags >> 6], b"", 0
     while not last:
         head = int.from_bytes(data[at:at + 3], "little")
         last, kind, size = head & 1, head >> 1 & 3, head >> 3
-        assert kind < 2, "not a frame of zstd()"
+        if kind > 1:
+            raise Compressed
         out += data[at + 3:at + 4] * size if kind else data[at + 3:at + 3 + size]
         at += 3 + (1 if kind else size)
     return out

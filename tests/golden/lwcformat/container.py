@@ -72,7 +72,8 @@ class File:
 
     def __init__(self, name, pieces=(), mode=0o644):
         self.name, self.mode, self.kind = name, mode, DIRECTORY if pieces is None else REGULAR
-        self.pieces = [(p, 0, len(p.data)) if isinstance(p, Object) else p for p in pieces or ()]
+        self.pieces = [(p, 0, len(p.data)) if isinstance(p, Object) else p for p in pieces or ()
+                       if not isinstance(p, Object) or p.data]  # no extent is empty
         self.data = b"".join(o.data[first:first + size] for o, first, size in self.pieces)
 
 
@@ -146,7 +147,7 @@ class Builder:
             self.data += bytes(at - len(self.data)) + tile.stored
             self.places[source] = at
         tile.number = len(self.entries["tiles"])
-        chain = bytes(CODECS[codec] for codec in tile.chain).ljust(4, b"\0")
+        chain = bytes(CODECS.get(codec, codec) for codec in tile.chain).ljust(4, b"\0")
         self.entries["tiles"].append(struct.pack(
             "<QII4sBB2sQ", self.places[source], len(source.stored), crc32c(source.stored), chain, tile.param,
             tile.field, bytes(2), source.number if tile.of else 0))
