@@ -29,14 +29,10 @@ def one_file(objects):
     return [File("model.bin", objects)], objects
 
 
-# what a full tile looks like in a container, too; the rest of the long ones is for the vectors
-LONG = ("levels-2222-bf16-131072", "zstd-two-blocks", "const-8-full")
-
-
 def of_tiles(generators, prefix):
     """A tensor for each sound case whose name begins so."""
     tiles = [(name, tile) for generate in generators for name, tile in generate() if name.startswith(prefix)
-             and (len(tile.decoded) <= 4096 or name in LONG) and fits(tile)]
+             and len(tile.decoded) <= 4096 and fits(tile)]
     return one_file([tensor(name, tile) for name, tile in tiles])
 
 
@@ -54,6 +50,16 @@ def levels(structure):
     return one_file(objects)
 
 
+def full_tiles():
+    """Tiles of 256 KiB, of which few bytes differ: a file like any other once it is compressed."""
+    few = cases.Random(15).bytes(24)
+    data = few * (cases.TILE_MAX // 24) + few[:cases.TILE_MAX % 24]
+    values = cases.elements(cases.Random(16), "bf16", 8)
+    return one_file([tensor("raw", raw(data)), tensor("levels", cases.levels_tile(3, "bf16", values * (1 << 14))),
+                     tensor("const", Tile(("CONST",), few[:8], few[:8] * (1 << 15))),
+                     tensor("zstd", Tile(("ZSTD",), codecs.zstd(bytes(cases.TILE_MAX)), bytes(cases.TILE_MAX)))])
+
+
 def copies():
     first = cases.levels_tile(3, "bf16", cases.elements(cases.Random(9), "bf16", 100))
     second = raw(cases.Random(10).bytes(200))
@@ -66,7 +72,8 @@ def directories():
     text = Object([raw(b"some text\n")])
     numbers = Object([raw(bytes(range(200)))], "numbers", "u8", (200,))
     return [File("a", None, 0o755), File("a/b", None, 0o700), File("a/empty", None, 0o555), File("a/b/x.bin", [numbers], 0o400),
-            File("a/b/y.txt", [text], 0o755), File("a-file", [text], 0o600), File("nothing", (), 0o644),
+            File("a/b/y.txt", [text], 0o755), File("a-file", [text], 0o600),
+            File("a/.b", [text]), File("a/bc", [text]), File("nothing", (), 0o644),
             File("\u00fcml\u00e4ut", [text]), File("part", [(numbers, 10, 50), text, (numbers, 0, 5)]),
             File("z" * 255, [text]), File("~", [text])], [text, numbers]
 
@@ -124,7 +131,8 @@ def empty():
 def containers():
     """Name, bytes and files of each."""
     plain = {"empty": empty(), "copies": copies(), "directories": directories(), "literals": literals(),
-             "many-tiles": many_tiles(), "shapes": shapes()}
+             "many-tiles": many_tiles(), "shapes": shapes(),
+             "full-tiles": full_tiles()}
     for structure, name in cases.STRUCTURE_NAMES.items():
         plain[f"levels-{name}"] = levels(structure)
     for generate in cases.SOUND:
