@@ -15,9 +15,10 @@ clang=$(command -v clang-14 || command -v clang)
 [ -n "$clang" ] || { echo "not ok fuzz: no clang, run make deps"; exit 1; }
 # comparisons are not traced: structure-aware targets do not need it, and it takes two thirds of the time
 sanitizers="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
+covered="-fno-sanitize-coverage=trace-cmp,trace-div,trace-gep"
 export ASAN_OPTIONS=malloc_context_size=2:quarantine_size_mb=1
 make -s -j"$(nproc)" B=build-fuzz CC="$clang" \
-	SAN="$sanitizers -fsanitize=fuzzer-no-link -fno-sanitize-coverage=trace-cmp,trace-div,trace-gep" \
+	SAN="$sanitizers -fsanitize=fuzzer-no-link $covered" \
 	build-fuzz/liblwcmem.a || { echo "not ok fuzz build"; exit 1; }
 mkdir -p build-fuzz/templates
 for file in tests/golden/features/*.lwc.xz; do
@@ -29,7 +30,7 @@ build() { # build NAME
 	local wrap=
 	grep -q '"memory_file.h"' "tests/fuzz/fuzz_$1.c" && wrap=-Wl,--wrap=open,--wrap=close,--wrap=fstat,--wrap=pread
 	# shellcheck disable=SC2086
-	"$clang" -std=gnu11 -O2 -g -Wall -Wextra -Werror -D_GNU_SOURCE -I. -Iuserspace -Ikmod $sanitizers -fsanitize=fuzzer \
+	"$clang" -std=gnu11 -O2 -g -Wall -Wextra -Werror -D_GNU_SOURCE -I. -Iuserspace -Ikmod $sanitizers -fsanitize=fuzzer $covered \
 		"tests/fuzz/fuzz_$1.c" userspace/readers/*.c build-fuzz/liblwcmem.a \
 		$wrap -luring -lzstd -lcrypto -ljansson -lpthread -lm -o "build-fuzz/fuzz_$1"
 }
