@@ -152,6 +152,27 @@ static void repair_tile(const struct image *image, u64 index)
         put_crc(copy + entry + 12, lwc_crc32c(0, copy + tile.offset, tile.stored));
 }
 
+/* Another size of an object, and all that follows from it, so that it is believed. */
+static void resize(const struct image *image, u64 index, u64 elements, bool one_tile)
+{
+    size_t at = place(image, LWC_TABLE_OBJECTS, index, 0);
+    struct lwc_object object;
+
+    if (!at)
+        return;
+    memcpy(&object, copy + at, sizeof(object));
+    object.decoded_size = elements * (lwc_dtype_size(object.dtype) + !lwc_dtype_size(object.dtype));
+    object.ndim = object.name_length != 0;
+    object.shape[0] = elements;
+    if (one_tile)
+        object.tile_bytes = (u32)object.decoded_size;
+    if (object.tile_bytes)
+        object.tile_count = (object.decoded_size + object.tile_bytes - 1) / object.tile_bytes;
+    if (object.arena_offset != LWC_NO_ARENA)
+        object.arena_offset = 0;
+    memcpy(copy + at, &object, sizeof(object));
+}
+
 /*
  * what: target in the low nibble, width of the value and whether it is added, not put; index: of an
  * entry, block or slot; byte in it.
@@ -194,8 +215,10 @@ static void apply(const struct image *image, const uint8_t *data, size_t size)
         u64 value = 0;
 
         memcpy(&value, data + 5, have);
-        if ((data[0] & 0xcf) == 0xcf) /* cut, or not readable from there on */
+        if ((data[0] & 0xcf) == 0x8f) /* cut, or not readable from there on */
             *(value & 1 ? &memory_file_size : &memory_file_length) = value / 2 % (image->size + 1);
+        else if ((data[0] & 15) == 15)
+            resize(image, data[1], value & 0x7ffff, data[0] & 0x40);
         else
             change(image, data[0], data[1] | (u32)data[2] << 8, data[3] | (u32)data[4] << 8, value);
         data += 5 + have;

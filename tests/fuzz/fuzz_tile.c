@@ -6,7 +6,8 @@
  * full tile; which one is a matter of its hash, so that a finding can be repeated.
  *
  * Options: -max_len=320
- * Input: how to damage, what to damage (four bytes for each damage), and what the maker takes.
+ * Input: whether to damage; two bytes for what the entry of the tile says, four for each damage of
+ * the stored bytes; then what the maker takes.
  */
 #include "container/decoder.h"
 #include "guarded.h"
@@ -14,7 +15,9 @@
 
 #include <stdio.h>
 
-enum { DAMAGES = 3, DAMAGE_BYTES = 4, HEADER = 1 + DAMAGES * DAMAGE_BYTES };
+enum { DAMAGES = 3, DAMAGE_BYTES = 4, HEADER = 3 + DAMAGES * DAMAGE_BYTES };
+enum { DAMAGED = 16 }; /* bit of the first byte */
+enum { LENGTH_MAX = LWC_TILE_MAX + 256 };
 
 static struct decoder decoder;
 static struct guarded stored, expected, got;
@@ -33,7 +36,8 @@ static void print_statistics(void)
     if (!runs)
         return;
     body = results[LWC_OK] + results[LWC_ERR_STREAM];
-    fprintf(stderr, "tiles: %lu, %.1f %% reached the body of a decoder, %.2f %% full tiles;",
+    fprintf(stderr,
+            "tiles: %lu, %.1f %% reached the body of a decoder, %.2f %% decoded a full tile;",
             (unsigned long)runs, 100.0 * (double)body / (double)runs,
             100.0 * (double)full_tiles / (double)runs);
     for (int i = 0; i < LWC_ERRORS; i++)
@@ -53,12 +57,47 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     (void)argc;
     (void)argv;
     guarded_init(&stored, sizeof(made));
-    guarded_init(&expected, LWC_TILE_MAX + 2);
-    guarded_init(&got, LWC_TILE_MAX + 2);
+    guarded_init(&expected, LENGTH_MAX);
+    guarded_init(&got, LENGTH_MAX);
     if (decoder_init(&decoder, LWC_ISA_ALL, &failure) < 0)
         abort();
     atexit(print_statistics);
     return 0;
+}
+
+/* Entry and length do not fit the stored bytes any more. */
+static void damage_entry(struct maker *maker, uint8_t how, uint8_t value)
+{
+    uint32_t weights;
+
+    switch (how % 32) {
+    case 1:
+        maker->length = maker->length + value < LENGTH_MAX ? maker->length + value : 0;
+        break;
+    case 2:
+        maker->length -= maker->length < value ? maker->length : value;
+        break;
+    case 3:
+        maker->length = LWC_TILE_MAX + value;
+        break;
+    case 4:
+        maker->entry.param = value;
+        break;
+    case 5:
+        maker->entry.field = value % (LWC_FIELDS + 1);
+        break;
+    case 6:
+        maker->entry.chain[1] = value % (LWC_CODECS + 1);
+        break;
+    case 7: /* more weights than a tile may have, with a header that says so, too */
+        weights = LWC_LEVELS_WEIGHTS + value;
+        maker->length = weights;
+        if (maker->entry.chain[0] == LWC_CODEC_LEVELS)
+            memcpy(made, &weights, sizeof(weights));
+        break;
+    default:
+        break;
+    }
 }
 
 static uint32_t hash(const uint8_t *data, size_t size)
@@ -125,9 +164,10 @@ static void decode(const struct maker *maker)
         }
     }
     results[first]++;
-    full_tiles += maker->length >= LWC_TILE_TARGET;
-    if (!first)
+    if (!first) {
+        full_tiles += maker->length >= LWC_TILE_TARGET;
         by_codec[maker->entry.chain[0]]++;
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -143,10 +183,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     maker.out = made;
     maker_make(&maker);
     used = maker.used;
-    for (int i = 0; data[0] & 16 && i < data[0] % (DAMAGES + 1); i++)
-        used = damage(data + 1 + i * DAMAGE_BYTES, made, used < MAKER_MAX ? used : MAKER_MAX);
-    if (data[0] & 16 && !(data[1] % 32) && maker.length > 2)
-        maker.length += (size_t)(data[2] % 5) - 2;
+    if (data[0] & DAMAGED) {
+        for (int i = 0; i < data[0] % (DAMAGES + 1); i++)
+            used = damage(data + 3 + i * DAMAGE_BYTES, made, used < MAKER_MAX ? used : MAKER_MAX);
+        damage_entry(&maker, data[1], data[2]);
+    }
     skew = (size_t)(data[0] >> 5) * 8;
     memcpy(guarded_open(&stored, used, skew), made, used);
     guarded_open(&expected, maker.length, 0);

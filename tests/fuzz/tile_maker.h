@@ -22,7 +22,7 @@ struct maker {
     uint8_t *out;
     size_t used;
     size_t length; /* decoded */
-    bool full;     /* of 128 KiB or more */
+    bool full;     /* of half of a tile at least */
 };
 
 static inline uint8_t maker_byte(struct maker *maker)

@@ -225,11 +225,11 @@ def bad_sparse():
 SCALES = [0x3c23d70a, 0xbb800000, 0x38d1b717, 0x00800000, 0x7f7fffff, 0x3f800000, 0x80800001]
 
 
-def grid_tile(kind, field, group, count, inner, random, exceptions=0, scales=None, offsets=None):
+def grid_tile(kind, field, group, count, inner, random, exceptions=0, scales=None, offsets=None, bits=8):
     """inner: RAW, or a structure and a field of one byte."""
     groups = (count + group - 1) // group
     scales = scales or [SCALES[(random.bits(8) + i) % len(SCALES)] for i in range(groups)]
-    integers = [random.bits(8) for _ in range(count)]
+    integers = [random.bits(bits) for _ in range(count)]
     if kind == codecs.AFFINE:
         scales = [scale & 0x7fffffff for scale in scales]
         offsets = offsets or [random.bits(1) << 31 | (0x30 + random.bits(4)) << 23 | random.bits(23) if random.bits(2)

@@ -50,6 +50,19 @@ def levels(structure):
     return one_file(objects)
 
 
+def grids():
+    """Each kind, field and inner codec, of integers that are worth it."""
+    random, objects = cases.Random(18), []
+    for kind, name in ((codecs.PRODUCT, "product"), (codecs.AFFINE, "affine")):
+        for field in ("bf16", "f16", "f32"):
+            for inner in ("RAW", *((structure, "i8") for structure in codecs.STRUCTURES), (3, "byte")):
+                tile = cases.grid_tile(kind, field, 64, 300, inner, random, 3, bits=3)
+                assert fits(tile)
+                inner = inner if inner == "RAW" else cases.STRUCTURE_NAMES[inner[0]] + "-" + inner[1]
+                objects.append(tensor(f"{name}-{field}-{inner}", tile))
+    return one_file(objects)
+
+
 def full_tiles():
     """Tiles of 256 KiB, of which few bytes differ: a file like any other once it is compressed."""
     few = cases.Random(15).bytes(24)
@@ -132,7 +145,7 @@ def containers():
     """Name, bytes and files of each."""
     plain = {"empty": empty(), "copies": copies(), "directories": directories(), "literals": literals(),
              "many-tiles": many_tiles(), "shapes": shapes(),
-             "full-tiles": full_tiles()}
+             "full-tiles": full_tiles(), "grids": grids()}
     for structure, name in cases.STRUCTURE_NAMES.items():
         plain[f"levels-{name}"] = levels(structure)
     for generate in cases.SOUND:
