@@ -85,12 +85,18 @@ bench: all
 	$(B)/lwcmem bench gemv
 	$(B)/lwcmem bench gemv --hugepages
 	$(B)/lwcmem bench advise
+# Everything in tests/golden anew, after a change of the format.
+goldens: all
+	bash tests/golden/regenerate.sh
 # SECONDS_EACH=3600 for a long run
-fuzz: all
+fuzz:
 	bash tests/fuzz/run.sh $(SECONDS_EACH)
+# What conformance tests and fuzzing reach of the decoders and the checks.
+coverage:
+	bash tests/fuzz/coverage.sh
 clean:
 	rm -rf $(B) build-*
 
-.PHONY: all unit-programs modules kselftests deps models demo check check-user check-vm check-um bench fuzz clean
+.PHONY: all unit-programs modules kselftests deps models demo check check-user check-vm check-um bench goldens fuzz coverage clean
 .SECONDARY:
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(wildcard $(B)/tests/unit/*.d)

@@ -148,7 +148,7 @@ struct lwc_file {
 	__u8 sha256[32];		/* of the original file; zero for a directory */
 };
 
-/* length bytes of the object from object_offset on, at file_offset. */
+/* length bytes (not zero) of the object from object_offset on, at file_offset. */
 struct lwc_extent {
 	__le64 file_offset;
 	__le64 length;
@@ -249,7 +249,8 @@ enum lwc_codec_id {
  * chain: outermost first; the stored bytes are input of the last codec. Valid
  * chains: one codec, PLANES followed by RAW or ZSTD, SPARSE or GRID followed by
  * RAW or LEVELS. param: element size of PLANES, structure of LEVELS, else 0. field:
- * of LEVELS and DELTA, else 0. COPY stores nothing: offset, stored and crc are
+ * of LEVELS and DELTA, else 0. stored: from 1 to 64 more than the tile's decoded
+ * bytes, of DELTA also 0. COPY stores nothing: offset, stored and crc are
  * those of the tile it names, which ref repeats for checking; they say nothing
  * of a base even if that tile is a DELTA.
  *

@@ -35,15 +35,13 @@ static __always_inline struct levels_lookup levels_lookup_avx512(const u8 *symbo
 	return lookup;
 }
 
-/* 64 codes of width bits, a byte each. */
+/* 64 codes of two to four bits, a byte each. */
 static __always_inline __m512i levels_codes_avx512(const u8 *codes, u32 width,
 					  const struct levels_lookup *lookup)
 {
 	__m512i packed;
 
-	if (width == 1)
-		packed = _mm512_zextsi128_si512(_mm_loadl_epi64((const __m128i *)codes));
-	else if (width == 2)
+	if (width == 2)
 		packed = _mm512_zextsi128_si512(_mm_loadu_si128((const __m128i *)codes));
 	else
 		packed = _mm512_zextsi256_si512(

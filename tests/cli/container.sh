@@ -97,14 +97,7 @@ for dir in hostile/*/; do
 		refuse "refuse safetensors $name" 1 model.safetensors "$LWCMEM" pack "$dir" -o x.lwc
 	fi
 done
-python3 "$here/tests/cli/hostile_container.py" balanced.lwc bad
-for file in bad/*.lwc; do
-	name=$(basename "$file" .lwc)
-	refuse "verify refuses $name" 1 "$file" "$LWCMEM" verify "$file"
-	# unpack proves its files by their own hashes, not by those of the tensors
-	[ "$name" = object-hash ] || refuse "unpack refuses $name" 1 "bad" "$LWCMEM" unpack "$file" -o bad.out
-done
-check "no directory of a refused container" bash -c '[ ! -e bad.out ] && ! ls -A | grep -E "^(x\.lwc|\.lwcmem-)"'
+check "nothing of a refused model" bash -c '! ls -A | grep -E "^(x\.lwc|\.lwcmem-)"'
 python3 "$here/tests/cli/hostile_container.py" --loop balanced.lwc loops 200
 crashed=0 agreed=0
 for file in loops/*.lwc; do

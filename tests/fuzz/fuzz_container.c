@@ -1,69 +1,260 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * libFuzzer target: open a container, look at every entry and decode every
- * tile. The crcs of superblocks and metadata blocks are made right first, so
- * that the fuzzer gets behind them.
+ * libFuzzer target: a container in which fields were changed. It is opened, all entries are looked
+ * at and tiles decoded. Checksums of what was changed are made right first, so that the fuzzer gets
+ * behind them.
+ *
+ * Input: which of the golden containers; then changes of five bytes and a value each, see change().
+ * A new golden container is a line at the end of templates[].
+ * Options: -max_len=256
  */
 #include "container/reader.h"
+#include "memory_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-enum { ENTRIES = 64 }; /* of each table: more take time and find nothing new */
+/* More take time and find nothing new. */
+enum { ENTRIES = 64, CHANGES = 16, TOUCHED = CHANGES + 2, DECODED = 1 << 14 };
 
+static const char *const templates[] = {
+    "copies", "directories", "literals", "many-tiles",  "shapes", "two-generations",
+    "grid",   "sparse",      "planes",   "levels-2222", "zstd",   "const",
+    "raw",    "empty",
+};
+
+enum { TEMPLATES = sizeof(templates) / sizeof(*templates) };
+
+struct image {
+    u8 *data;
+    size_t size;
+    struct lwc_superblock superblock; /* of the template */
+};
+
+static struct image images[TEMPLATES];
+static u8 *copy;
+static size_t blocks_touched[TOUCHED], touched;
 static struct decoder decoder;
 static u8 *stored, *decoded;
-static int file = -1;
+static u64 runs, opened, tiles_read, tiles_good;
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static void load(struct image *image, const char *name)
+{
+    const char *directory = getenv("FUZZ_TEMPLATES");
+    struct container *container;
+    struct failure failure;
+    char path[512];
+    FILE *file;
+    long size;
+
+    snprintf(path, sizeof(path), "%s/%s.lwc", directory ? directory : "build-fuzz/templates", name);
+    file = fopen(path, "rb");
+    if (!file || fseek(file, 0, SEEK_END) < 0 || (size = ftell(file)) < 0) {
+        fprintf(stderr, "%s: cannot read; tests/fuzz/run.sh writes it\n", path);
+        exit(1);
+    }
+    rewind(file);
+    image->size = (size_t)size;
+    image->data = malloc(image->size);
+    if (!image->data || fread(image->data, 1, image->size, file) != image->size)
+        abort();
+    fclose(file);
+    container = container_open(path, &failure);
+    if (!container)
+        abort();
+    image->superblock = *container_superblock(container);
+    container_close(container);
+}
+
+static void print_statistics(void)
+{
+    if (runs)
+        fprintf(stderr, "containers: %lu, %.1f %% opened; tiles: %lu, %.1f %% decoded\n",
+                (unsigned long)runs, 100.0 * (double)opened / (double)runs,
+                (unsigned long)tiles_read, 100.0 * (double)tiles_good / (double)(tiles_read + 1));
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     struct failure failure;
+    size_t largest = 0;
 
     (void)argc;
     (void)argv;
+    for (int i = 0; i < TEMPLATES; i++) {
+        load(&images[i], templates[i]);
+        largest = images[i].size > largest ? images[i].size : largest;
+    }
+    copy = malloc(largest);
     stored = malloc(LWC_TILE_MAX);
     decoded = malloc(LWC_TILE_MAX);
-    file = memfd_create("container", 0);
-    if (!stored || !decoded || file < 0 || decoder_init(&decoder, 0, &failure) < 0)
+    if (!copy || !stored || !decoded || decoder_init(&decoder, 0, &failure) < 0)
         abort();
+    atexit(print_statistics);
     return 0;
 }
 
 static void put_crc(u8 *at, u32 crc)
 {
-    for (int i = 0; i < 4; i++)
-        at[i] = crc >> 8 * i;
+    memcpy(at, &crc, sizeof(crc));
 }
 
-/* Slots have their crc over bytes 16..4095, every other block over 4..4095. */
-static void make_crcs_right(u8 *data, size_t size)
+static void touch(size_t block)
 {
-    for (size_t at = 0; at + LWC_BLOCK_SIZE <= size; at += LWC_BLOCK_SIZE) {
-        if (at < LWC_DATA_START)
-            put_crc(data + at + 8, lwc_crc32c(0, data + at + 16, LWC_BLOCK_SIZE - 16));
-        else if (data[at + 4] < LWC_TABLES)
-            put_crc(data + at, lwc_crc32c(0, data + at + 4, LWC_BLOCK_SIZE - 4));
+    for (size_t i = 0; i < touched; i++)
+        if (blocks_touched[i] == block)
+            return;
+    if (touched < TOUCHED)
+        blocks_touched[touched++] = block;
+}
+
+/* Byte of an entry of a table of the template. */
+static size_t place(const struct image *image, u32 table, u64 index, u32 byte)
+{
+    const struct lwc_table_ref *ref = &image->superblock.tables[table];
+    struct lwc_block_position at;
+
+    if (!ref->count)
+        return 0;
+    at = lwc_table_position(ref->entry_size, index % ref->count);
+    touch((size_t)(ref->offset + at.block * LWC_BLOCK_SIZE));
+    return (size_t)(ref->offset + at.block * LWC_BLOCK_SIZE) + LWC_BLOCK_HEADER + at.offset +
+           byte % ref->entry_size;
+}
+
+/* The stored bytes of the tile, whose crc is to be right afterwards. */
+static size_t payload(const struct image *image, u64 index, u32 byte)
+{
+    size_t entry = place(image, LWC_TABLE_TILES, index, 0);
+    struct lwc_tile tile;
+
+    if (!entry)
+        return 0;
+    memcpy(&tile, copy + entry, sizeof(tile));
+    if (!tile.stored || tile.stored > image->size || tile.offset > image->size - tile.stored)
+        return 0;
+    return (size_t)tile.offset +
+           (byte & 0x8000 ? tile.stored - 1 - byte % 64 % tile.stored : byte % tile.stored);
+}
+
+static void repair_tile(const struct image *image, u64 index)
+{
+    size_t entry = place(image, LWC_TABLE_TILES, index, 0);
+    struct lwc_tile tile;
+
+    if (!entry)
+        return;
+    memcpy(&tile, copy + entry, sizeof(tile));
+    if (tile.offset <= image->size && tile.stored <= image->size - tile.offset)
+        put_crc(copy + entry + 12, lwc_crc32c(0, copy + tile.offset, tile.stored));
+}
+
+/* Another size of an object, and all that follows from it, so that it is believed. */
+static void resize(const struct image *image, u64 index, u64 elements, bool one_tile)
+{
+    size_t at = place(image, LWC_TABLE_OBJECTS, index, 0);
+    struct lwc_object object;
+
+    if (!at)
+        return;
+    memcpy(&object, copy + at, sizeof(object));
+    object.decoded_size = elements * (lwc_dtype_size(object.dtype) + !lwc_dtype_size(object.dtype));
+    object.ndim = object.name_length != 0;
+    object.shape[0] = elements;
+    if (one_tile)
+        object.tile_bytes = (u32)object.decoded_size;
+    if (object.tile_bytes)
+        object.tile_count = (object.decoded_size + object.tile_bytes - 1) / object.tile_bytes;
+    if (object.arena_offset != LWC_NO_ARENA)
+        object.arena_offset = 0;
+    memcpy(copy + at, &object, sizeof(object));
+}
+
+/*
+ * what: target in the low nibble, width of the value and whether it is added, not put; index: of an
+ * entry, block or slot; byte in it.
+ */
+static void change(const struct image *image, u8 what, u32 index, u32 byte, u64 value)
+{
+    u32 target = what & 15, width = 1u << (what >> 4 & 3);
+    size_t at;
+    u64 before = 0;
+
+    if (target < LWC_TABLES) {
+        at = place(image, target, index, byte);
+    } else if (target < 8) { /* fields of a superblock, rarely a reserved byte */
+        at = (index & 1) * LWC_SUPERBLOCK_SIZE + byte % (index & 2 ? LWC_SUPERBLOCK_SIZE : 248);
+        touch((index & 1) * LWC_SUPERBLOCK_SIZE);
+    } else if (target == 8) { /* header of a block */
+        at = place(image, byte % LWC_TABLES, index, 0);
+        at = at / LWC_BLOCK_SIZE * LWC_BLOCK_SIZE + value % LWC_BLOCK_HEADER;
+    } else if (target == 9) { /* a byte whose checksum nobody makes right */
+        at = (index << 16 | byte) % image->size;
+    } else { /* mostly the header of a codec */
+        at = payload(image, index, target & 1 ? byte : byte & 0x7f);
     }
+    if (!at || at + width > image->size)
+        return;
+    memcpy(&before, copy + at, width);
+    value = what & 0x40 ? before + value : value;
+    memcpy(copy + at, &value, width);
+    if (target >= 10 || (target == LWC_TABLE_TILES && !(what & 0x80)))
+        repair_tile(image, index);
+}
+
+static void apply(const struct image *image, const uint8_t *data, size_t size)
+{
+    touched = 0;
+    memcpy(copy, image->data, image->size);
+    memory_file_size = memory_file_length = image->size;
+    for (int i = 0; i < CHANGES && size >= 6; i++) {
+        size_t width = (size_t)1 << (data[0] >> 4 & 3), have = size - 5 < width ? size - 5 : width;
+        u64 value = 0;
+
+        memcpy(&value, data + 5, have);
+        if ((data[0] & 0xcf) == 0x8f) /* cut, or not readable from there on */
+            *(value & 1 ? &memory_file_size : &memory_file_length) = value / 2 % (image->size + 1);
+        else if ((data[0] & 15) == 15)
+            resize(image, data[1], value & 0x7ffff, data[0] & 0x40);
+        else
+            change(image, data[0], data[1] | (u32)data[2] << 8, data[3] | (u32)data[4] << 8, value);
+        data += 5 + have;
+        size -= 5 + have;
+    }
+    for (size_t i = 0; i < touched; i++) {
+        u8 *block = copy + blocks_touched[i];
+        bool slot = blocks_touched[i] < LWC_DATA_START;
+
+        put_crc(block + (slot ? 8 : 0),
+                lwc_crc32c(0, block + (slot ? 16 : 4), LWC_BLOCK_SIZE - (slot ? 16 : 4)));
+    }
+    if (memory_file_length > memory_file_size)
+        memory_file_length = memory_file_size;
+    memory_file_data = copy;
 }
 
 static void walk_objects(struct container *container)
 {
+    struct lwc_tile run[CONTAINER_TILE_RUN];
     struct failure failure;
     struct lwc_object object;
     char name[LWC_NAME_MAX + 1];
+    u64 bytes = 0;
 
-    for (u64 i = 0; i < ENTRIES; i++) {
+    for (u64 i = 0; i < ENTRIES && i < container_count(container, LWC_TABLE_OBJECTS); i++) {
         if (container_object(container, i, &object, &failure) < 0)
             continue;
         container_name(container, object.name_offset, object.name_length, name, &failure);
-        for (u64 t = 0; t < object.tile_count && t < ENTRIES; t++)
-            container_read_tile(container, &decoder, &object, t, stored, decoded, &failure);
+        container_tile_run(container, &object, 0, run, &failure);
+        for (u64 t = 0; t < object.tile_count && t < ENTRIES && bytes < DECODED; t++) {
+            bytes += lwc_tile_length(&object, t);
+            tiles_read++;
+            tiles_good += container_read_tile(container, &decoder, &object, t, stored, decoded,
+                                              &failure) == 0;
+        }
     }
 }
 
@@ -73,34 +264,43 @@ static void walk_files(struct container *container)
     struct lwc_file entry;
     char name[LWC_NAME_MAX + 1];
 
-    for (u64 i = 0; i < ENTRIES; i++) {
+    for (u64 i = 0; i < ENTRIES && i < container_count(container, LWC_TABLE_FILES); i++) {
         if (container_file(container, i, &entry, &failure) < 0)
             continue;
-        container_name(container, entry.name_offset, entry.name_length, name, &failure);
+        container_file_name(container, &entry, name, &failure);
         container_check_extents(container, &entry, &failure);
     }
+}
+
+/* As patch does it: without an object. */
+static void walk_tiles(struct container *container)
+{
+    struct failure failure;
+    struct lwc_tile tile;
+
+    for (u64 i = 0; i < 8 && i < container_count(container, LWC_TABLE_TILES); i++)
+        if (container_stored_tile(container, i, &tile, stored, &failure) == 0)
+            container_resolve_copy(container, &tile, LWC_TILE_MAX, &failure);
+    free(container_table(container, LWC_TABLE_TILES, &failure));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct failure failure;
     struct container *container;
-    char path[64];
-    u8 *copy = malloc(size + 1);
 
-    if (!copy)
+    if (!size)
         return 0;
-    memcpy(copy, data, size);
-    make_crcs_right(copy, size);
-    if (ftruncate(file, 0) < 0 || pwrite(file, copy, size, 0) != (ssize_t)size)
-        abort();
-    free(copy);
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
-    container = container_open(path, &failure);
+    apply(&images[data[0] % TEMPLATES], data + 1, size - 1);
+    runs++;
+    container = container_open(MEMORY_FILE_PATH, &failure);
     if (!container)
         return 0;
+    opened++;
     walk_objects(container);
     walk_files(container);
+    walk_tiles(container);
+    container_check_files(container, &failure);
     container_check_blocks(container, &failure);
     container_close(container);
     return 0;

@@ -1,9 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # Containers written once must be read for ever: every decoder gives back the model of make.py, and
-# between them they hold every codec and structure. To write them anew (a format change while the
-# format is a draft): LWCMEM_ISA=scalar build/lwcmem pack MODEL -o tests/golden/levels-2-2-2-2.lwc --structure 2,2,2,2
-# and then, for it is the base, pack TUNED -o tests/golden/tuned/delta.lwc --base tests/golden/levels-2-2-2-2.lwc
+# between them they hold every codec and structure. After a format change while the format is a draft:
+# make goldens.
 set -u
 work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
 golden=$PWD/tests/golden

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -53,16 +54,33 @@ static int read_exactly(int fd, void *data, size_t size, uint64_t offset)
     return 0;
 }
 
+/* What incompat bits stand for, as far as their place tells; as many as there is room for. */
+static void name_features(uint64_t bits, char *names, size_t size)
+{
+    size_t used = 0;
+
+    for (unsigned int bit = 0; bit < 64 && used < size; bit++) {
+        bool levels = bit >= 16 && bit < 48;
+        const char *kind = !levels ? "feature" : bit < 32 ? "LEVELS structure" : "LEVELS field";
+
+        if (bits >> bit & 1)
+            used += (size_t)snprintf(names + used, size - used, "%s%s %u", used ? ", " : "", kind,
+                                     levels ? bit % 16 : bit);
+    }
+}
+
 static int superblock_failure(const char *path, enum lwc_error error, uint64_t unknown,
                               struct failure *failure)
 {
     if (error == LWC_ERR_MAGIC)
         return fail(failure, "%s: not an .lwc container; give a file that lwcmem pack wrote", path);
-    if (error == LWC_ERR_FEATURE)
-        return fail(failure,
-                    "%s: needs format features that this lwcmem does not know (bits 0x%" PRIx64
-                    "); use a newer lwcmem",
-                    path, unknown);
+    if (error == LWC_ERR_FEATURE) {
+        char features[256];
+
+        name_features(unknown, features, sizeof(features));
+        return fail(failure, "%s: needs %s, which this lwcmem does not know; use a newer lwcmem",
+                    path, features);
+    }
     return fail(failure, "%s: superblock: %s; the file is truncated or damaged, get it again", path,
                 lwc_error_string(error));
 }

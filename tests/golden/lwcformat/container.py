@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Write a container, from uapi/lwcmem_format.h alone: what is described here, nothing is chosen."""
+import hashlib
+import struct
+
+from .codecs import CODECS
+from .crc import crc32c
+
+MAGIC = b"LWCdraft"
+BLOCK, PAYLOAD, ALIGN = 4096, 4064, 64
+TABLES = ("files", "extents", "objects", "tiles", "deps", "names")
+NO_ARENA = 2**64 - 1
+DTYPES = {"bytes": (0, 1), "bf16": (1, 2), "f16": (2, 2), "f32": (3, 4), "f64": (4, 8), "e4m3": (5, 1), "e5m2": (6, 1),
+          "i8": (7, 1), "u8": (8, 1), "i16": (9, 2), "u16": (10, 2), "i32": (11, 4), "u32": (12, 4), "i64": (13, 8),
+          "u64": (14, 8), "bool": (15, 1)}
+FEATURES = {"PLANES": 0, "ZSTD": 1, "COPY": 2, "SPARSE": 3, "GRID": 4}
+REGULAR, DIRECTORY = 1, 2
+
+# field: offset, form, how many (0: not an array)
+SUPERBLOCK = {"magic": (0, "B", 8), "crc": (8, "I", 0), "version": (12, "I", 0), "generation": (16, "Q", 0),
+              "uuid": (24, "B", 16), "compat": (40, "Q", 0), "ro_compat": (48, "Q", 0), "incompat": (56, "Q", 0),
+              "file_size": (64, "Q", 0), "bytes_original": (72, "Q", 0), "weights": (80, "Q", 0),
+              "arena_size": (88, "Q", 0), "payload_align": (96, "I", 0), "reserved0": (100, "I", 0),
+              "reserved": (248, "B", 3848)}
+TABLE_REF = {"offset": (0, "Q", 0), "count": (8, "Q", 0), "entry_size": (16, "I", 0), "reserved": (20, "I", 0)}
+TABLE_REFS = 104
+BLOCK_HEADER = {"crc": (0, "I", 0), "table": (4, "I", 0), "index": (8, "Q", 0), "uuid": (16, "B", 16)}
+ENTRIES = {
+    "files": (72, {"name_offset": (0, "Q", 0), "name_length": (8, "I", 0), "kind": (12, "H", 0), "mode": (14, "H", 0),
+                   "size": (16, "Q", 0), "extent_first": (24, "Q", 0), "extent_count": (32, "Q", 0),
+                   "sha256": (40, "B", 32)}),
+    "extents": (32, {"file_offset": (0, "Q", 0), "length": (8, "Q", 0), "object": (16, "Q", 0),
+                     "object_offset": (24, "Q", 0)}),
+    "objects": (152, {"name_offset": (0, "Q", 0), "name_length": (8, "I", 0), "dtype": (12, "H", 0),
+                      "ndim": (14, "H", 0), "shape": (16, "Q", 8), "decoded_size": (80, "Q", 0),
+                      "arena_offset": (88, "Q", 0), "tile_first": (96, "Q", 0), "tile_count": (104, "Q", 0),
+                      "tile_bytes": (112, "I", 0), "reserved": (116, "I", 0), "sha256": (120, "B", 32)}),
+    "tiles": (32, {"offset": (0, "Q", 0), "stored": (8, "I", 0), "crc": (12, "I", 0), "chain": (16, "B", 4),
+                   "param": (20, "B", 0), "field": (21, "B", 0), "reserved": (22, "B", 2), "ref": (24, "Q", 0)}),
+    "deps": (48, {"uuid": (0, "B", 16), "sha256": (16, "B", 32)}),
+    "names": (1, {"byte": (0, "B", 0)}),
+}
+
+
+class Tile:
+    """chain: names of codecs; stored: bytes; decoded: what they stand for. A COPY: of, another Tile."""
+
+    def __init__(self, chain, stored, decoded, param=0, field=0, of=None):
+        self.chain, self.stored, self.decoded = chain, stored, decoded
+        self.param, self.field, self.of = param, field, of
+
+
+def raw(data):
+    return Tile(("RAW",), data, data)
+
+
+def copy(tile):
+    return Tile(("COPY",), tile.stored, tile.decoded, of=tile)
+
+
+class Object:
+    """A tensor, or a literal if it has no name. tile_bytes: decoded bytes of all tiles but the last."""
+
+    def __init__(self, tiles, name="", dtype="bytes", shape=(), tile_bytes=None):
+        self.tiles, self.name, self.dtype, self.shape = tiles, name, dtype, shape
+        self.data = b"".join(tile.decoded for tile in tiles)
+        self.tile_bytes = tile_bytes or (len(tiles[0].decoded) if tiles else 4096)
+
+
+class File:
+    """pieces: an object, or (object, first byte, bytes) for a part of it. Without any: None for a directory."""
+
+    def __init__(self, name, pieces=(), mode=0o644):
+        self.name, self.mode, self.kind = name, mode, DIRECTORY if pieces is None else REGULAR
+        self.pieces = [(p, 0, len(p.data)) if isinstance(p, Object) else p for p in pieces or ()
+                       if not isinstance(p, Object) or p.data]  # no extent is empty
+        self.data = b"".join(o.data[first:first + size] for o, first, size in self.pieces)
+
+
+def align(value, to):
+    return (value + to - 1) // to * to
+
+
+def features(objects):
+    bits = 0
+    for tile in (tile for o in objects for tile in o.tiles):
+        for codec in tile.chain:
+            if codec == "LEVELS":
+                bits |= 1 << (16 + tile.param) | 1 << (32 + tile.field)
+            elif codec in FEATURES:
+                bits |= 1 << FEATURES[codec]
+    return bits
+
+
+def table_blocks(table, entries, uuid):
+    per_block = PAYLOAD // ENTRIES[table][0]
+    for index in range(0, len(entries), per_block):
+        payload = b"".join(entries[index:index + per_block])
+        body = struct.pack("<IQ16s", TABLES.index(table), index // per_block, uuid) + payload.ljust(PAYLOAD, b"\0")
+        yield struct.pack("<I", crc32c(body)) + body
+
+
+def make_superblock(refs, generation, uuid, incompat, file_size, original, weights, arena):
+    head = struct.pack("<IQ16sQQQQQQQII", 0, generation, uuid, 0, 0, incompat, file_size, original, weights, arena,
+                       ALIGN, 0)
+    body = head[4:] + b"".join(struct.pack("<QQII", *ref, 0) for ref in refs) + bytes(3848)
+    return MAGIC + struct.pack("<I", crc32c(body)) + head[:4] + body
+
+
+class Builder:
+    """One generation, behind the bytes of those before. kept: (offset, Tile)s that are there already."""
+
+    def __init__(self, files, objects, data=bytes(2 * BLOCK), generation=1, kept=()):
+        self.data, self.generation = bytearray(data), generation
+        self.names, self.entries = b"", {table: [] for table in TABLES}
+        self.places = dict(kept)
+        self.arena = 0
+        for o in objects:
+            self.add_object(o)
+        for f in sorted(files, key=lambda f: f.name.encode()):
+            self.add_file(f, objects)
+        self.entries["names"] = [bytes([byte]) for byte in self.names]
+        self.finish(files, objects)
+
+    def name(self, text):
+        if not text:
+            return 0, 0
+        self.names += text.encode()
+        return len(self.names) - len(text.encode()), len(text.encode())
+
+    def add_object(self, o):
+        first, arena = len(self.entries["tiles"]), NO_ARENA
+        for tile in o.tiles:
+            self.add_tile(tile)
+        if o.name:
+            arena = self.arena
+            self.arena = align(arena + len(o.data), 4096)
+        self.entries["objects"].append(struct.pack(
+            "<QIHH8QQQQQII32s", *self.name(o.name), DTYPES[o.dtype][0], len(o.shape), *(list(o.shape) + [0] * 8)[:8],
+            len(o.data), arena, first, len(o.tiles), o.tile_bytes, 0,
+            hashlib.sha256(b"".join(hashlib.sha256(t.decoded).digest() for t in o.tiles)).digest()))
+
+    def add_tile(self, tile):
+        source = tile.of or tile
+        if source not in self.places:
+            at = align(len(self.data), ALIGN)
+            self.data += bytes(at - len(self.data)) + tile.stored
+            self.places[source] = at
+        tile.number = len(self.entries["tiles"])
+        chain = bytes(CODECS.get(codec, codec) for codec in tile.chain).ljust(4, b"\0")
+        self.entries["tiles"].append(struct.pack(
+            "<QII4sBB2sQ", self.places[source], len(source.stored), crc32c(source.stored), chain, tile.param,
+            tile.field, bytes(2), source.number if tile.of else 0))
+
+    def add_file(self, f, objects):
+        first, at = len(self.entries["extents"]), 0
+        for o, begin, size in f.pieces:
+            self.entries["extents"].append(struct.pack("<QQQQ", at, size, objects.index(o), begin))
+            at += size
+        self.entries["files"].append(struct.pack(
+            "<QIHHQQQ32s", *self.name(f.name), f.kind, f.mode, len(f.data), first,
+            len(self.entries["extents"]) - first,
+            hashlib.sha256(f.data).digest() if f.kind == REGULAR else bytes(32)))
+
+    def finish(self, files, objects):
+        content = b"".join(b"".join(self.entries[table]) for table in TABLES)
+        self.uuid = hashlib.sha256(bytes([self.generation]) + content).digest()[:16]
+        refs = []
+        for table in TABLES:
+            self.data += bytes(-len(self.data) % BLOCK if self.entries[table] else 0)
+            refs.append((len(self.data) if self.entries[table] else 0, len(self.entries[table]), ENTRIES[table][0]))
+            for block in table_blocks(table, self.entries[table], self.uuid):
+                self.data += block
+        self.data += bytes(-len(self.data) % BLOCK)
+        slot = (self.generation + 1) % 2 * BLOCK
+        self.data[slot:slot + BLOCK] = make_superblock(
+            refs, self.generation, self.uuid, features(objects), len(self.data), sum(len(f.data) for f in files),
+            sum(len(o.data) // DTYPES[o.dtype][1] for o in objects if o.name), self.arena)
+
+
+def build(files, objects):
+    return bytes(Builder(files, objects).data)
