@@ -139,7 +139,7 @@ static enum lwc_error open_streams(struct delta_streams *streams, const struct c
 		streams->run.state[i] = lwc_le32(cursor->at + 4 * i);
 	memcpy(room, cursor->at + states, low);
 	memset(room + low, 0, LOW_PAD);
-	streams->low = room;
+	streams->run.low = room;
 	streams->run.bit = 0;
 	streams->low_bits = (u64)low * 8;
 	room += low + LOW_PAD;
@@ -176,7 +176,7 @@ static enum lwc_error decode(const struct lwc_impl *impl, u8 field, const u8 *sr
 	error = open_streams(&streams, &cursor, lwc_le32(&header.low), scratch + sizeof(*tables));
 	if (error)
 		return error;
-	streams.tables = tables;
+	streams.run.tables = tables;
 	return impl->delta(&streams, field, src_len < count / RARE, base, count, dst);
 }
 

@@ -35,6 +35,8 @@ struct delta_tables {
 
 /* Where decoding is. */
 struct delta_run {
+	const struct delta_tables *tables;
+	const u8 *low;
 	const u8 *words;
 	u64 bit;		/* of the low bits */
 	u32 state[LWC_DELTA_STATES];
@@ -43,8 +45,6 @@ struct delta_run {
 /* The streams at their beginning, and what they must be at the end. */
 struct delta_streams {
 	struct delta_run run;
-	const struct delta_tables *tables;
-	const u8 *low;
 	const u8 *words_end;
 	u64 low_bits;		/* of whole bytes */
 };
@@ -63,18 +63,30 @@ static __always_inline u64 bits_at(const u8 *from, u64 bit, u32 count)
 	return lwc_le64(from + bit / 8) >> (bit % 8) & ((1ull << count) - 1);
 }
 
+/* A branch is what the CPU can foretell only where few words are taken. */
+static __always_inline u32 refilled(struct delta_run *run, u32 state, bool rare)
+{
+	u32 low = state < LWC_DELTA_LOW;
+
+	if (rare && !low)
+		return state;
+	state = state << 16 * low | (le16(run->words) & (0u - low));
+	run->words += 2 * low;
+	return state;
+}
+
 /*
  * The next difference, zigzag undone, of an element of the symbol. Most tokens
  * are 0 where `rare`, so that looking whether this one is saves the rest.
  */
-static __always_inline u32 next_difference(const struct delta_streams *streams,
-					   struct delta_run *run, u32 number, u32 symbol, bool rare)
+static __always_inline u32 next_difference(struct delta_run *run, u32 number, u32 symbol,
+					   bool rare)
 {
-	const struct delta_tables *tables = streams->tables;
+	const struct delta_tables *tables = run->tables;
 	const struct delta_class *cls =
 		(const void *)((const u8 *)tables->classes + tables->class_of[symbol]);
 	u32 shift = tables->shift_of[symbol], bits = shift;
-	u32 state = run->state[number], slot = state % LWC_DELTA_TOTAL, refilled;
+	u32 state = run->state[number], slot = state % LWC_DELTA_TOTAL;
 	u64 token, u = 0;
 
 	state /= LWC_DELTA_TOTAL;
@@ -87,10 +99,8 @@ static __always_inline u32 next_difference(const struct delta_streams *streams,
 		u = token >> 32 << shift;
 		bits += (u32)token >> TOKEN_LOW;
 	}
-	refilled = state << 16 | le16(run->words);
-	run->words += state < LWC_DELTA_LOW ? 2 : 0;
-	run->state[number] = state < LWC_DELTA_LOW ? refilled : state;
-	u += bits_at(streams->low, run->bit, bits);
+	run->state[number] = refilled(run, state, rare);
+	u += bits_at(run->low, run->bit, bits);
 	run->bit += bits;
 	return (u32)(u >> 1) ^ (0u - (u32)(u & 1));
 }
@@ -114,44 +124,43 @@ static __always_inline void store(u8 *to, u32 element, u32 value)
 		*to = (u8)value;
 }
 
-static __always_inline void run_element(const struct delta_streams *streams, struct delta_run *run,
-					u32 number, struct lwc_field_layout layout, bool is_float,
-					bool rare, const u8 *base, u8 *dst)
+static __always_inline void run_element(struct delta_run *run, u32 number,
+					struct lwc_field_layout layout, bool is_float, bool rare,
+					const u8 *base, u8 *dst)
 {
 	u32 element = layout.element, bits = element * 8;
 	u32 old = load(base, element), value = delta_ordered(old, bits, is_float);
 
-	value += next_difference(streams, run, number,
+	value += next_difference(run, number,
 				 old >> layout.mantissa & ((1u << layout.symbol) - 1), rare);
 	store(dst, element, delta_unordered(value & ~0u >> (32 - bits), bits, is_float));
 }
 
 /* A block, or the elements that are left; all of run is in registers meanwhile. */
-static __always_inline void run_block(const struct delta_streams *streams, struct delta_run *in,
-				      struct lwc_field_layout layout, bool is_float, bool rare,
-				      const u8 *base, u32 count, u8 *dst)
+static __always_inline void run_block(struct delta_run *in, struct lwc_field_layout layout,
+				      bool is_float, bool rare, const u8 *base, u32 count, u8 *dst)
 {
 	u32 element = layout.element, i;
 	struct delta_run run = *in;
 
 	for (i = 0; i + LWC_DELTA_STATES <= count; i += LWC_DELTA_STATES) {
-		run_element(streams, &run, 0, layout, is_float, rare, base, dst);
-		run_element(streams, &run, 1, layout, is_float, rare, base + element,
+		run_element(&run, 0, layout, is_float, rare, base, dst);
+		run_element(&run, 1, layout, is_float, rare, base + element,
 			    dst + element);
-		run_element(streams, &run, 2, layout, is_float, rare, base + 2 * element,
+		run_element(&run, 2, layout, is_float, rare, base + 2 * element,
 			    dst + 2 * element);
-		run_element(streams, &run, 3, layout, is_float, rare, base + 3 * element,
+		run_element(&run, 3, layout, is_float, rare, base + 3 * element,
 			    dst + 3 * element);
 		base += LWC_DELTA_STATES * element;
 		dst += LWC_DELTA_STATES * element;
 	}
 	if (i < count)
-		run_element(streams, &run, 0, layout, is_float, rare, base, dst);
+		run_element(&run, 0, layout, is_float, rare, base, dst);
 	if (i + 1 < count)
-		run_element(streams, &run, 1, layout, is_float, rare, base + element,
+		run_element(&run, 1, layout, is_float, rare, base + element,
 			    dst + element);
 	if (i + 2 < count)
-		run_element(streams, &run, 2, layout, is_float, rare, base + 2 * element,
+		run_element(&run, 2, layout, is_float, rare, base + 2 * element,
 			    dst + 2 * element);
 	*in = run;
 }
@@ -165,14 +174,14 @@ static __always_inline enum lwc_error run_all(const struct delta_streams *stream
 	u32 i;
 
 	for (; count >= DELTA_BLOCK; count -= DELTA_BLOCK, base += block, dst += block) {
-		run_block(streams, &run, layout, is_float, rare, base, DELTA_BLOCK, dst);
+		run_block(&run, layout, is_float, rare, base, DELTA_BLOCK, dst);
 		if (run.words > streams->words_end || run.bit > streams->low_bits)
 			return LWC_ERR_STREAM;
 	}
-	run_block(streams, &run, layout, is_float, rare, base, count, dst);
+	run_block(&run, layout, is_float, rare, base, count, dst);
 	if (run.words != streams->words_end || streams->low_bits - run.bit > 7)
 		return LWC_ERR_STREAM;
-	if (streams->low_bits != run.bit && streams->low[run.bit / 8] >> (run.bit % 8))
+	if (streams->low_bits != run.bit && run.low[run.bit / 8] >> (run.bit % 8))
 		return LWC_ERR_PADDING;
 	for (i = 0; i < LWC_DELTA_STATES; i++)
 		if (run.state[i] != LWC_DELTA_LOW)

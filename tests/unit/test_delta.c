@@ -253,6 +253,106 @@ static void test_equal(void **unused)
                      LWC_ERR_CHAIN);
 }
 
+/* The least there is: one class of token 0 alone, which takes nothing from the states. */
+static void test_exact(void **unused)
+{
+    uint8_t stored[192] = {0}, *states = stored + sizeof(struct lwc_delta_header) + 2;
+    size_t size = sizeof(struct lwc_delta_header) + 2 + 4 * LWC_DELTA_STATES;
+
+    (void)unused;
+    stored[4] = 1;
+    for (int i = 0; i < LWC_DELTA_STATES; i++)
+        put(states, 4, (size_t)i, LWC_DELTA_LOW);
+    make(LWC_FIELD_BF16, STEPS, 100);
+    assert_int_equal(decode_all(LWC_FIELD_BF16, stored, size, 200, out), LWC_OK);
+    assert_memory_equal(out, base, 200);
+    assert_int_equal(decode_all(LWC_FIELD_BF16, stored, size + 1, 200, out), LWC_ERR_STREAM);
+    assert_int_equal(decode_all(LWC_FIELD_BF16, stored, size + 2, 200, out), LWC_ERR_STREAM);
+    for (int i = 0; i < LWC_DELTA_STATES; i++) {
+        put(states, 4, (size_t)i, LWC_DELTA_LOW + 1);
+        assert_int_equal(decode_all(LWC_FIELD_BF16, stored, size, 200, out), LWC_ERR_STREAM);
+        put(states, 4, (size_t)i, LWC_DELTA_LOW);
+    }
+    /* a low bit for each: 100 bits, 13 bytes, all differences 0 but that of the last */
+    stored[5] = 1;
+    stored[0] = 13;
+    stored[size + 12] = 8;
+    assert_int_equal(decode_all(LWC_FIELD_BF16, stored, size + 13, 200, out), LWC_OK);
+    assert_memory_equal(out, base, 198);
+    assert_memory_not_equal(out + 198, base + 198, 2);
+    stored[size + 12] = 16;
+    assert_int_equal(decode_all(LWC_FIELD_BF16, stored, size + 13, 200, out), LWC_ERR_PADDING);
+    stored[size + 12] = 0;
+    stored[0] = 12;
+    assert_int_equal(decode_all(LWC_FIELD_BF16, stored, size + 12, 200, out), LWC_ERR_STREAM);
+    stored[0] = 14;
+    assert_int_equal(decode_all(LWC_FIELD_BF16, stored, size + 14, 200, out), LWC_ERR_STREAM);
+    /* a shift is 10 at most: 1000 bits */
+    stored[5] = 255;
+    stored[0] = 125;
+    assert_int_equal(decode_all(LWC_FIELD_BF16, stored, size + 125, 200, out), LWC_OK);
+    stored[7] = 1;
+    assert_int_equal(decode_all(LWC_FIELD_BF16, stored, size + 125, 200, out), LWC_ERR_PADDING);
+}
+
+static void test_classes(void **unused)
+{
+    /* what follows the header's number of classes, shift, pivot and reserved byte */
+    static const struct {
+        uint8_t classes, size, bytes[8];
+        enum lwc_error error;
+    } cases[] = {
+        {1, 2, {0, 0}, LWC_ERR_TRUNCATED}, /* the states are missing */
+        {0, 2, {0, 0}, LWC_ERR_GEOMETRY},
+        {9, 2, {0, 0}, LWC_ERR_GEOMETRY},
+        {1, 2, {1, 0}, LWC_ERR_GEOMETRY},
+        {2, 4, {0, 0, 0, 0}, LWC_ERR_GEOMETRY},
+        {3, 6, {0, 0, 5, 0, 4, 0}, LWC_ERR_GEOMETRY},
+        {3, 6, {0, 0, 5, 0, 255, 0}, LWC_ERR_TRUNCATED},
+        {1, 2, {0, 65}, LWC_ERR_GEOMETRY},
+        {1, 2, {0, 64}, LWC_ERR_TRUNCATED},
+        {1, 3, {0, 1, 0x0a}, LWC_ERR_TRUNCATED},
+        {1, 3, {0, 1, 0x1a}, LWC_ERR_PADDING},
+        {1, 4, {0, 1, 0xaf, 0x05}, LWC_ERR_STREAM}, /* 90: twice 4050 are too many */
+        {1, 4, {0, 1, 0xbf, 0x05}, LWC_ERR_STREAM},
+        {1, 4, {0, 1, 0xff, 0x03}, LWC_ERR_TRUNCATED}, /* 63: twice 1985 */
+    };
+    uint8_t stored[16];
+
+    (void)unused;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        memset(stored, 0, 8);
+        stored[4] = cases[i].classes;
+        memcpy(stored + 8, cases[i].bytes, cases[i].size);
+        assert_int_equal(decode_all(LWC_FIELD_BF16, stored, 8u + cases[i].size, 200, out),
+                         cases[i].error);
+    }
+}
+
+/* Streams that are used up long before the elements: nothing beyond the scratch is read. */
+static void test_overrun(void **unused)
+{
+    uint8_t stored[128] = {0}, *at = stored + sizeof(struct lwc_delta_header);
+
+    (void)unused;
+    stored[4] = 1;
+    stored[5] = 26; /* and 31 low bits of token 71 */
+    *at++ = 0;
+    *at++ = 64;
+    /* 0 for all codes but the last: the first is two nibbles, then no change */
+    *at++ = 0x0f;
+    *at++ = 0xc0;
+    memset(at, 0xcc, 30);
+    at += 30;
+    *at++ = 0xfc;
+    *at++ = 0x5a;
+    memset(at, 0xff, 4 * LWC_DELTA_STATES);
+    at += 4 * LWC_DELTA_STATES;
+    memset(base, 0, LWC_TILE_MAX);
+    assert_int_equal(decode_all(LWC_FIELD_F32, stored, (size_t)(at - stored), LWC_TILE_MAX, out),
+                     LWC_ERR_STREAM);
+}
+
 static void test_choice(void **unused)
 {
     struct encode_policy policy = {.structures = ~0u, .zstd_level = 1};
@@ -327,6 +427,8 @@ static void test_entries(void **unused)
     good = (struct lwc_tile){.offset = LWC_DATA_START, .stored = 100, .chain = {LWC_CODEC_RAW}};
     assert_int_equal(lwc_tile_check(&good, &sb, 1000), LWC_OK);
     REFUSED(good, base, 1, LWC_ERR_BOUNDS);
+    REFUSED(good, chain[0], 9, LWC_ERR_CHAIN);
+    REFUSED(good, chain[0], LWC_CODECS, LWC_ERR_CHAIN);
 }
 
 int main(void)
@@ -334,8 +436,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip), cmocka_unit_test(test_truncated),
         cmocka_unit_test(test_damaged),    cmocka_unit_test(test_noise),
-        cmocka_unit_test(test_equal),      cmocka_unit_test(test_choice),
-        cmocka_unit_test(test_entries),
+        cmocka_unit_test(test_equal),      cmocka_unit_test(test_exact),
+        cmocka_unit_test(test_classes),    cmocka_unit_test(test_overrun),
+        cmocka_unit_test(test_choice),     cmocka_unit_test(test_entries),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
