@@ -15,6 +15,7 @@ mkdir -p $work/fuzz_container $work/fuzz_tile
 python3 tests/fuzz/seeds.py $work/model
 build/lwcmem pack --force -o $work/fuzz_container/seed.lwc $work/model > /dev/null || echo "not ok fuzz seed"
 python3 tests/fuzz/seeds.py --tiles $work/fuzz_container/seed.lwc $work/fuzz_tile
+python3 tests/fuzz/seeds.py --tiles tests/golden/levels-2-2-2-2.lwc $work/fuzz_tile/golden # GRID and SPARSE are there
 for source in tests/fuzz/fuzz_*.c; do
 	name=$(basename "$source" .c)
 	"$clang" -std=gnu11 -O1 -g -Wall -Wextra -Werror -D_GNU_SOURCE -I. -Iuserspace -Ikmod \
