@@ -2,7 +2,7 @@
 /*
  * At load: do all implementations decode alike on this CPU and in this kernel?
  * Any bits are valid codes of LEVELS, so that a tile is made of pseudo-random
- * ones by counting what each level passes on.
+ * ones by counting what each level passes on. Any integers are those of GRID.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -19,6 +19,7 @@
 #define STORED_MAX	(sizeof(struct lwc_levels_header) + WEIGHTS + \
 			 LWC_LEVELS_MAX * (WEIGHTS / 2 + 1) + WEIGHTS)
 #define DECODED		(2 * WEIGHTS)
+#define GRID_GROUP	96
 
 static u32 next_random(u32 *state)
 {
@@ -78,37 +79,91 @@ struct bench {
 	u8 scratch[LWC_SCRATCH_TILE];
 };
 
-static enum lwc_error decode(const struct lwc_impl *impl, u8 structure, struct bench *bench,
-			     u32 length, u8 *decoded)
+static enum lwc_error decode(const struct lwc_impl *impl, const struct lwc_tile *entry,
+			     struct bench *bench, u8 *decoded)
 {
-	struct lwc_tile entry = {
-		.stored = cpu_to_le32(length),
-		.chain = { LWC_CODEC_LEVELS },
-		.param = structure,
-		.field = LWC_FIELD_BF16,
-	};
 	struct lwc_scratch scratch = { .tile = bench->scratch };
 
-	return lwcmem_decode_stored(impl, &entry, bench->stored, decoded, DECODED, &scratch);
+	return lwcmem_decode_stored(impl, entry, bench->stored, decoded, DECODED, &scratch);
+}
+
+/* Same bytes as the scalar decoder. */
+static bool same(const struct lwc_impl *impl, const struct lwc_tile *entry, struct bench *bench,
+		 bool broken)
+{
+	if (decode(lwc_impls[0], entry, bench, bench->expected) ||
+	    decode(impl, entry, bench, bench->decoded))
+		return false;
+	if (broken)
+		bench->decoded[DECODED / 2] ^= 1;
+	return !memcmp(bench->expected, bench->decoded, DECODED);
 }
 
 /* Same bytes as the scalar decoder, and the same verdict on a tile with one bit flipped. */
 static bool agrees(const struct lwc_impl *impl, u8 structure, struct bench *bench, bool broken)
 {
-	const struct lwc_impl *scalar = lwc_impls[0];
-	u32 length = make_tile(structure, bench->stored);
+	struct lwc_tile entry = {
+		.stored = cpu_to_le32(make_tile(structure, bench->stored)),
+		.chain = { LWC_CODEC_LEVELS },
+		.param = structure,
+		.field = LWC_FIELD_BF16,
+	};
 	u8 *codes = bench->stored + sizeof(struct lwc_levels_header) + WEIGHTS;
 
-	if (decode(scalar, structure, bench, length, bench->expected) ||
-	    decode(impl, structure, bench, length, bench->decoded))
-		return false;
-	if (broken)
-		bench->decoded[DECODED / 2] ^= 1;
-	if (memcmp(bench->expected, bench->decoded, DECODED))
+	if (!same(impl, &entry, bench, broken))
 		return false;
 	codes[100] ^= 1;
-	return decode(scalar, structure, bench, length, bench->expected) ==
-	       decode(impl, structure, bench, length, bench->decoded);
+	return decode(lwc_impls[0], &entry, bench, bench->expected) ==
+	       decode(impl, &entry, bench, bench->decoded);
+}
+
+static u8 *put_u32(u8 *at, u32 value)
+{
+	__le32 stored = cpu_to_le32(value);
+
+	memcpy(at, &stored, sizeof(stored));
+	return at + sizeof(stored);
+}
+
+/* Integers, most of four bits, and parameters of groups, as they are; returns the length. */
+static u32 make_grid(u8 kind, u8 *stored)
+{
+	u32 groups = DIV_ROUND_UP(WEIGHTS, GRID_GROUP), state = kind, i;
+	u32 seconds = kind == LWC_GRID_PRODUCT ? 0 : groups;
+	struct lwc_grid_header header = {
+		.group = cpu_to_le32(GRID_GROUP),
+		.scales = cpu_to_le32(4 * groups),
+		.seconds = cpu_to_le32(4 * seconds),
+		.field = LWC_FIELD_BF16,
+		.kind = kind,
+		.through = LWC_FIELD_F16,
+	};
+	u8 *at = stored + sizeof(header);
+
+	memcpy(stored, &header, sizeof(header));
+	/* 2^-15 to 2^-13: some products are subnormal in f16 */
+	for (i = 0; i < groups; i++)
+		at = put_u32(at, 0x38000000 + next_random(&state));
+	/* the zero point 8.0, or an offset of about -2^-12 */
+	for (i = 0; i < seconds; i++)
+		at = put_u32(at, kind == LWC_GRID_STEPS ? 0x41000000 :
+							  0xb9800000 + next_random(&state));
+	for (i = 0; i < WEIGHTS; i++) {
+		u32 any = next_random(&state);
+
+		*at++ = i / GRID_GROUP % 4 ? any % 16 : any;
+	}
+	return at - stored;
+}
+
+static bool grid_agrees(const struct lwc_impl *impl, u8 kind, struct bench *bench, bool broken)
+{
+	struct lwc_tile entry = {
+		.stored = cpu_to_le32(make_grid(kind, bench->stored)),
+		.chain = { LWC_CODEC_GRID, LWC_CODEC_RAW },
+	};
+
+	return same(impl, &entry, bench, broken);
 }
 
 /* RFC 3720, appendix B.4: 32 bytes of ones; and long input, which takes the interleaved path. */
@@ -148,10 +203,13 @@ static bool zstd_right(struct bench *bench)
 
 static bool agrees_on_all(const struct lwc_impl *impl, struct bench *bench, bool broken)
 {
-	u8 structure;
+	u8 structure, kind;
 
 	for (structure = 1; structure < LWC_STRUCTURES; structure++)
 		if (!agrees(impl, structure, bench, broken))
+			return false;
+	for (kind = 0; kind < LWC_GRIDS; kind++)
+		if (!grid_agrees(impl, kind, bench, broken))
 			return false;
 	return true;
 }

@@ -10,6 +10,9 @@
 /* So many elements are looked at before all: a group that is not on a grid shows it soon. */
 #define FIRST_LOOK 512
 
+/* Elements that tell: any values differ in most of them, the integers of two groups do not. */
+#define HOPELESS 48
+
 /* What is searched for: the arithmetic, and the largest integer. */
 struct attempt {
     struct lwc_grid_arithmetic arithmetic;
@@ -183,7 +186,7 @@ static bool hopeless(const struct attempt *attempt, const uint8_t *src, uint32_t
 {
     struct grid_points points;
 
-    return !collect(&points, attempt, src, count < 64 ? count : 64, GRID_STRANGERS);
+    return !collect(&points, attempt, src, count < HOPELESS ? count : HOPELESS, GRID_STRANGERS);
 }
 
 /* The types that arithmetic may have gone through: that of the field and narrower ones. */

@@ -7,7 +7,7 @@
 
 /* Significant bits of scales that are tried one by one: those of f16, the usual type. */
 #define SCALE_BITS 11
-/* Groups of eight-bit integers that are smaller have been given their own largest one. */
+/* Groups of eight-bit integers that are smaller have had a scale that made their largest 127. */
 #define OWN_SCALE 512
 #define OWN_LARGEST 126
 
@@ -164,45 +164,56 @@ static void set_integers(struct grid_points *points, uint32_t scale, uint32_t la
     }
 }
 
-uint32_t grid_scale(struct grid_points *points, uint32_t limit, uint32_t strangers)
+/* Is there a scale without misses that makes one of the anchors an integer from first to last? */
+static bool search(struct grid_points *points, const struct order *order, uint32_t anchors,
+                   uint32_t first, uint32_t last, uint32_t limit, struct trial *best)
 {
-    bool large = limit > GRID_LARGEST_4,
-         any = points->arithmetic.through == points->arithmetic.field;
-    struct trial best = {.misses = strangers};
-    uint32_t first = large && points->elements < OWN_SCALE ? OWN_LARGEST : 1;
-    uint32_t anchors = points->count < 3 ? points->count : strangers ? 3 : 1;
-    struct order order, falling;
+    bool any = points->arithmetic.through == points->arithmetic.field;
+    struct order falling;
 
-    if (!points->count)
-        return 0x3f800000; /* all zero: any */
-    /* integers below the largest one are at least as many as points */
-    if (large && points->count > first + best.misses)
-        first = points->count - best.misses;
-    if (anchors > 1)
-        sort_points(points, large, &order);
-    else
-        first_point(points, large, &order);
-    /*
-     * One of the first points is on the grid: they occur most, or are the largest. Small
-     * integers first: those of a finer grid are on it, too.
-     */
     for (unsigned int all = 0; all < (any ? 2 : 1); all++) {
         if (all)
             sort_points(points, true, &falling);
         for (uint32_t a = 0; a < anchors; a++)
-            for (uint32_t integer = first; integer <= limit; integer++) {
-                const struct grid_point *anchor = &points->point[order.by[a]];
+            /* small integers first: those of a finer grid are on it, too */
+            for (uint32_t integer = first; integer <= last; integer++) {
+                const struct grid_point *anchor = &points->point[order->by[a]];
 
                 if (all)
-                    try_interval(points, &falling, &order, anchor, integer, limit, &best);
+                    try_interval(points, &falling, order, anchor, integer, limit, best);
                 else
-                    try_scales(points, &order, anchor, integer, limit, &best);
-                if (best.scale && !best.misses) {
-                    set_integers(points, best.scale, limit);
-                    return best.scale;
-                }
+                    try_scales(points, order, anchor, integer, limit, best);
+                if (best->scale && !best->misses)
+                    return true;
             }
     }
+    return false;
+}
+
+uint32_t grid_scale(struct grid_points *points, uint32_t limit, uint32_t strangers)
+{
+    bool large = limit > GRID_LARGEST_4, own = large && points->elements < OWN_SCALE;
+    uint32_t anchors = points->count < 3 ? points->count : strangers ? 3 : 1, first = 1;
+    struct trial best = {.misses = strangers};
+    struct order order;
+
+    if (!points->count)
+        return 0x3f800000; /* all zero: any */
+    /* one of the first points is on the grid: they occur most, or are the largest */
+    if (anchors > 1)
+        sort_points(points, large, &order);
+    else
+        first_point(points, large, &order);
+    /* integers below the largest one are at least as many as points */
+    if (large && points->count > strangers + 1)
+        first = points->count - strangers;
+    if (own &&
+        !search(points, &order, anchors, first > OWN_LARGEST ? first : OWN_LARGEST, limit, limit,
+                &best) &&
+        strangers)
+        search(points, &order, anchors, first, OWN_LARGEST - 1, limit, &best);
+    else if (!own)
+        search(points, &order, anchors, first, limit, limit, &best);
     if (best.scale)
         set_integers(points, best.scale, limit);
     return best.scale;

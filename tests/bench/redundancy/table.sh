@@ -80,6 +80,8 @@ done
 for group in row tensor; do
 	for to in bf16 fp16 fp32; do row int8 --group $group --to $to; done
 done
+row int8 --group 128
+row int8 --method gptq
 row pruned --pattern half
 row pruned --pattern 2:4
 row tied
