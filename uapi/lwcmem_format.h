@@ -248,11 +248,12 @@ enum lwc_codec_id {
 /*
  * chain: outermost first; the stored bytes are input of the last codec. Valid
  * chains: one codec, PLANES followed by RAW or ZSTD, SPARSE or GRID followed by
- * RAW or LEVELS. param: element size of PLANES, structure of LEVELS, else 0. field:
- * of LEVELS and DELTA, else 0. stored: from 1 to 64 more than the tile's decoded
- * bytes, of DELTA also 0. COPY stores nothing: offset, stored and crc are
- * those of the tile it names, which ref repeats for checking; they say nothing
- * of a base even if that tile is a DELTA.
+ * RAW or LEVELS (of GRID, LEVELS of a one-byte field). param: element size of PLANES,
+ * structure of LEVELS, else 0. field: of LEVELS and DELTA, which has no nibbles, else 0.
+ * stored: from 1 to 64 more than the tile's decoded bytes; of DELTA from 0 to the
+ * decoded bytes. COPY stores nothing: offset, stored and crc are those of the tile
+ * it names, which has stored bytes, and which ref repeats for checking; they say
+ * nothing of a base even if that tile is a DELTA.
  *
  * DELTA: ref is the index of a tile in the TILES table of base number `base` of
  * DEPS. That tile decodes to as many bytes; it may be a COPY, but no DELTA.
@@ -374,22 +375,23 @@ struct lwc_sparse_header {
 /*
  * GRID: elements of a float field (bf16, f16 or f32) that are made from integers
  * of a byte, stored by the inner codec, and the parameters of their group: groups
- * are `group` elements in order, the last one may have fewer. "Rounded" is to the
+ * are `group` elements in order (LWC_TILE_MAX at most), the last one may have fewer. "Rounded" is to the
  * nearest value of the field `through` (one of the same three; that of the
  * elements where the arithmetic was no other), ties to even, overflow to
- * infinity; the result is then rounded to the field in the same way.
+ * infinity, with the sign kept; the result is then rounded to the field in the same
+ * way.
  *
  * LWC_GRID_PRODUCT: an integer of -127 .. 127 in two's complement times the scale
- * of its group, rounded. A zero has the sign of the scale, 0x80 is a zero with
- * the other one. A scale is a finite normal f32 of either sign.
+ * of its group, rounded. The integer 0 gives a zero with the sign of the scale, 0x80
+ * one with the other sign. A scale is a finite normal f32 of either sign.
  * LWC_GRID_AFFINE: an integer of 0 .. 255 times the scale plus the offset of its
  * group, added exactly and rounded. Scales are positive; an offset is a finite
- * normal f32 or zero.
+ * normal f32 or zero, not -0.
  * LWC_GRID_STEPS: the integer plus the zero point of its group, modulo 256, times
  * the scale, rounded, less the zero point times the scale, rounded; the difference
  * rounded. Scales are positive and 255 times them finite when rounded; a zero
- * point is an integer of 0 .. 255.
- * A sum or difference of zero is positive.
+ * point is an integer of 0 .. 255, not -0.
+ * A sum or difference that is exactly zero is positive.
  *
  * Exceptions are elements that are stored as they are.
  *
@@ -422,8 +424,8 @@ struct lwc_grid_header {
 
 /*
  * DELTA: an entropy code for the differences between the elements of the tile
- * and those of the base's tile, given the symbol (see LEVELS) of the base's
- * element. In all fields that are floats, elements are taken as integers in the
+ * and those of the base's tile, given the symbol (see LEVELS; of i8 the upper two
+ * bits) of the base's element. In all fields that are floats, elements are taken as integers in the
  * order of the values, one to one: with n bits, those without sign are moved up
  * by 2^(n-1), all bits of the others inverted. The difference d, modulo 2^n in
  * -2^(n-1) .. 2^(n-1) - 1, becomes u = 2 * d, or -2 * d - 1 if d is negative.
@@ -433,7 +435,8 @@ struct lwc_grid_header {
  * there on two tokens share an octave of v + 1: with e = (t - LWC_DELTA_DIRECT)
  * / 2 + 3 token t begins at v = (2 + (t - LWC_DELTA_DIRECT) % 2) * 2^e - 1, and
  * e low bits are added. So an element has e (or 0) + shift low bits in all,
- * which are added to the beginning << shift; and all is modulo 2^n.
+ * which are added to the beginning << shift. That may give a u of more than n bits:
+ * it stands for the d that it stands for, and only the sum is modulo 2^n.
  *
  * Symbols are cut into classes at the first symbol of each; the first class
  * begins at 0. A class has frequencies of its tokens that add up to

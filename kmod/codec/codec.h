@@ -92,6 +92,12 @@ extern const struct lwc_field_layout lwc_field_layouts[LWC_FIELDS];
 /* Bytes of an element of an enum lwc_field, 0 for an unknown one. */
 u32 lwc_field_size(u8 field);
 
+/* May elements of the field be a DELTA? Halves of a byte may not. */
+static inline bool lwc_delta_field(u8 field)
+{
+	return field && field <= LWC_FIELD_I8;
+}
+
 /* Weights in len bytes of a known field, a multiple of its element. */
 static inline u32 lwc_field_weights(u8 field, size_t len)
 {

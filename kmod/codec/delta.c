@@ -195,7 +195,7 @@ enum lwc_error lwc_delta_decode(const struct lwc_impl *impl, u8 field, const u8 
 		memcpy(dst, base, dst_len);
 		return LWC_OK;
 	}
-	if (!element)
+	if (!lwc_delta_field(field))
 		return LWC_ERR_CHAIN;
 	if (dst_len % element || dst_len > LWC_TILE_MAX)
 		return LWC_ERR_GEOMETRY;

@@ -26,7 +26,7 @@ static enum lwc_error open_header(struct grid_view *view, const u8 *src, size_t 
 	if (header.kind >= LWC_GRIDS || !is_float(header.through) || !is_float(header.field))
 		return LWC_ERR_GEOMETRY;
 	view->element = lwc_field_size(header.field);
-	if (!dst_len || dst_len % view->element || dst_len / view->element > LWC_LEVELS_WEIGHTS)
+	if (!dst_len || dst_len % view->element || dst_len > LWC_TILE_MAX)
 		return LWC_ERR_GEOMETRY;
 	view->count = (u32)(dst_len / view->element);
 	smallest = header.kind == LWC_GRID_PRODUCT ? LWC_GRID_GROUP_MIN : LWC_GRID_PAIR_MIN;

@@ -283,9 +283,9 @@ static bool chain_ok(const struct lwc_tile *entry)
 		return lwc_levels_shape(entry->param) && lwc_field_size(entry->field);
 	if (chain[0] == LWC_CODEC_DELTA)
 		return !entry->param && (!lwc_le32(&entry->stored) ? !entry->field :
-								     lwc_field_size(entry->field));
-	return !entry->param && !entry->field && chain[0] >= LWC_CODEC_RAW &&
-	       chain[0] <= LWC_CODEC_COPY;
+								     lwc_delta_field(entry->field));
+	return !entry->param && !entry->field && (chain[0] == LWC_CODEC_SPLIT ||
+	       (chain[0] >= LWC_CODEC_RAW && chain[0] <= LWC_CODEC_COPY));
 }
 
 /* ref, base, and where the stored bytes are. */

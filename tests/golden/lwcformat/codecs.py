@@ -5,157 +5,18 @@ without a look at the C code: a second implementation that shares no line with t
 Plain and slow; nothing here chooses, the caller says what to write.
 """
 import struct
-from fractions import Fraction
 
-CODECS = {"RAW": 1, "CONST": 2, "ZSTD": 3, "LEVELS": 4, "PLANES": 5, "COPY": 6, "SPARSE": 7, "GRID": 8}
-STRUCTURES = {1: (4, 1), 2: (3, 2, 2, 2), 3: (2, 2, 2, 2), 4: (2, 1, 1, 2, 2, 2), 5: (1, 1, 1, 2, 2, 2)}
-# name: number, bits of symbol and of mantissa, bytes
-FIELDS = {"bf16": (1, 8, 7, 2), "f16": (2, 5, 10, 2), "f32": (3, 8, 23, 4), "e4m3": (4, 4, 3, 1),
-          "e5m2": (5, 5, 2, 1), "i8": (6, 4, 4, 1), "byte": (7, 8, 0, 1)}
-FIELD_NAMES = {number: name for name, (number, *_) in FIELDS.items()}
-LEVELS_HEADER = struct.Struct("<I6IB3s16s16s")
+from .delta import undelta
+from .grid import ungrid
+from .levels import unlevels
+from .streams import CODECS, FIELD_NAMES, stream, to_bytes, to_elements, to_field, unstream
+
+CODEC_NAMES = {number: name for name, number in CODECS.items()}
 SPARSE_HEADER = struct.Struct("<IBB2s")
-GRID_HEADER = struct.Struct("<IIIBB2s")
+SPLIT_HEADER = struct.Struct("<B7s")
+SPLIT_MEMBER = struct.Struct("<IHBBB3s")
 PAIRS = [(0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)]
 MASK_BITS, MASK_2_OF_4 = 1, 2
-PRODUCT, AFFINE = 0, 1
-SCALES_STRUCTURE = 3
-
-
-def stream(codes, width):
-    """Codes of width bits, the first in the lowest bits of the first byte."""
-    out, held, bits = bytearray(), 0, 0
-    for code in codes:
-        held |= code << bits
-        bits += width
-        while bits >= 8:
-            out.append(held & 255)
-            held >>= 8
-            bits -= 8
-    if bits:
-        out.append(held)
-    return bytes(out)
-
-
-def unstream(data, width, count):
-    assert len(data) == (count * width + 7) // 8
-    number = int.from_bytes(data, "little")
-    assert number >> (count * width) == 0, "padding"
-    return [number >> (i * width) & ((1 << width) - 1) for i in range(count)] if count < 4096 else [
-        int.from_bytes(data[i * width // 8:i * width // 8 + 2], "little") >> (i * width % 8) & ((1 << width) - 1)
-        for i in range(count)]
-
-
-def to_elements(data, size):
-    return [int.from_bytes(data[i:i + size], "little") for i in range(0, len(data), size)]
-
-
-def to_bytes(elements, size):
-    return b"".join(element.to_bytes(size, "little") for element in elements)
-
-
-def kept_least(field, elements):
-    """Mantissa bits that have to be kept for these elements."""
-    _, _, mantissa, _ = FIELDS[field]
-    if field == "i8":
-        return 4
-    used = 0
-    for element in elements:
-        used |= element & ((1 << mantissa) - 1)
-    return next((mantissa - zeroes for zeroes in range(mantissa) if used >> zeroes & 1), 0)
-
-
-def split(field, element, kept):
-    """Symbol and rest of an element."""
-    _, symbol, mantissa, _ = FIELDS[field]
-    if field == "i8":
-        return element >> 4, element & 15
-    if field == "byte":
-        return element, 0
-    sign = element >> (symbol + mantissa)
-    low = element & ((1 << mantissa) - 1)
-    return element >> mantissa & ((1 << symbol) - 1), sign << kept | low >> (mantissa - kept)
-
-
-def rest_bits(field, kept):
-    return {"i8": 4, "byte": 0}.get(field, kept + 1)
-
-
-def levels_parts(structure, field, elements, kept=None, symbols=None):
-    """The header's values and the sections of LEVELS, in order, to change or to join."""
-    widths = STRUCTURES[structure]
-    kept = kept_least(field, elements) if kept is None else kept
-    pairs = [split(field, element, kept) for element in elements]
-    slots = sum((1 << width) - 1 for width in widths)
-    if symbols is None:
-        counts = {}
-        for symbol, _ in pairs:
-            counts[symbol] = counts.get(symbol, 0) + 1
-        symbols = sorted(counts, key=lambda s: (-counts[s], s))[:min(slots, 16)]
-    rank = {}
-    for number, symbol in enumerate(symbols):
-        rank.setdefault(symbol, number)
-    waiting, first, reached, sections = [symbol for symbol, _ in pairs], 0, [], []
-    for width in widths:
-        ones = (1 << width) - 1
-        codes, passed = [], []
-        for symbol in waiting:
-            code = rank.get(symbol, 1 << 30) - first
-            if code >= ones:
-                code = ones
-                passed.append(symbol)
-            codes.append(code)
-        sections.append(stream(codes, width))
-        reached.append(len(passed))
-        waiting, first = passed, first + ones
-    bits = rest_bits(field, kept)
-    planes = [bytes(rest >> (bits - 8 * (plane + 1)) & 255 for _, rest in pairs) for plane in range(bits // 8)]
-    low = stream([rest & ((1 << bits % 8) - 1) for _, rest in pairs], bits % 8)
-    header = [len(elements), *(reached + [0] * 6)[:6], kept, bytes(3), bytes(symbols), bytes(16)]
-    return header, planes + sections + [bytes(waiting), low]
-
-
-def levels(structure, field, elements, kept=None, symbols=None):
-    header, sections = levels_parts(structure, field, elements, kept, symbols)
-    return LEVELS_HEADER.pack(*header) + b"".join(sections)
-
-
-def unlevels(structure, field, data):
-    """Elements of LEVELS that is sound."""
-    weights, *reached, kept, _, symbols, _ = LEVELS_HEADER.unpack_from(data)
-    _, symbol_bits, mantissa, _ = FIELDS[field]
-    widths, at = STRUCTURES[structure], LEVELS_HEADER.size
-    bits = rest_bits(field, kept)
-
-    def take(size):
-        nonlocal at
-        at += size
-        return data[at - size:at]
-
-    planes = [take(weights) for _ in range(bits // 8)]
-    counts = [weights] + reached[:len(widths)]
-    codes = [unstream(take((count * width + 7) // 8), width, count) for count, width in zip(counts, widths)]
-    known = take(counts[-1])
-    low = unstream(take((weights * (bits % 8) + 7) // 8), bits % 8, weights)
-    assert at == len(data)
-    first = [sum((1 << width) - 1 for width in widths[:level]) for level in range(len(widths))]
-    for level in reversed(range(len(widths))):
-        ones, passed = (1 << widths[level]) - 1, iter(known)
-        known = [next(passed) if code == ones else symbols[first[level] + code] for code in codes[level]]
-    out = []
-    for i, symbol in enumerate(known):
-        rest = 0
-        for plane in planes:
-            rest = rest << 8 | plane[i]
-        rest = rest << bits % 8 | low[i]
-        if field == "i8":
-            out.append(symbol << 4 | rest)
-        elif field == "byte":
-            out.append(symbol)
-        else:
-            out.append((rest >> kept) << (symbol_bits + mantissa) | symbol << mantissa |
-                       (rest & ((1 << kept) - 1)) << (mantissa - kept))
-    return out
 
 
 def sparse_mask(kind, present):
@@ -180,65 +41,6 @@ def unsparse_mask(data, count):
     else:
         present = [int(i in PAIRS[code]) for code in unstream(mask, 3, count // 4) for i in range(4)]
     return present, element, SPARSE_HEADER.size + size
-
-
-def f32_value(bits):
-    sign, exponent, mantissa = bits >> 31, bits >> 23 & 255, bits & 0x7fffff
-    number = Fraction(mantissa | (0x800000 if exponent else 0)) * Fraction(2) ** (max(exponent, 1) - 150)
-    return -number if sign else number
-
-
-def nearest(value, field):
-    """Bits of the field's number nearest to a fraction that is not negative, ties to even."""
-    _, exponent_bits, mantissa, _ = FIELDS[field]
-    bias = (1 << (exponent_bits - 1)) - 1
-    if not value:
-        return 0
-    power = 0
-    while value >= Fraction(2) ** (power + 1):
-        power += 1
-    while value < Fraction(2) ** power:
-        power -= 1
-    power = max(power, 1 - bias)
-    scaled = value / Fraction(2) ** (power - mantissa)
-    whole = scaled.numerator // scaled.denominator
-    rest = scaled - whole
-    if rest > Fraction(1, 2) or (rest == Fraction(1, 2) and whole & 1):
-        whole += 1
-    # the leading one, if there is one, counts as an exponent
-    bits = ((power + bias - 1) << mantissa) + whole
-    return min(bits, ((1 << exponent_bits) - 1) << mantissa)
-
-
-def grid_product(scale, integer, field):
-    """integer: the byte as it is stored."""
-    top = 8 * FIELDS[field][3] - 1
-    if integer == 0x80:
-        return 1 << top
-    number = integer - 256 if integer > 127 else integer
-    value = number * f32_value(scale)
-    return nearest(abs(value), field) | int(value < 0) << top
-
-
-def grid_sum(scale, offset, integer, field):
-    value = integer * f32_value(scale) + f32_value(offset)
-    return nearest(abs(value), field) | int(value < 0) << (8 * FIELDS[field][3] - 1)
-
-
-def grid_elements(kind, field, group, scales, offsets, integers, exceptions=()):
-    out = [grid_sum(scales[i // group], offsets[i // group], integer, field) if kind == AFFINE else
-           grid_product(scales[i // group], integer, field) for i, integer in enumerate(integers)]
-    for at, element in exceptions:
-        out[at] = element
-    return out
-
-
-def grid(kind, field, group, scales, offsets, exceptions, inner):
-    """exceptions: pairs of number and element."""
-    number, size = FIELDS[field][0], FIELDS[field][3]
-    stored = levels(SCALES_STRUCTURE, "f32", list(scales) + list(offsets))
-    return (GRID_HEADER.pack(group, len(stored), len(exceptions), number, kind, bytes(2)) + stored
-            + to_bytes([at for at, _ in exceptions], 4) + to_bytes([e for _, e in exceptions], size) + inner)
 
 
 def planes(data, size):
@@ -289,8 +91,41 @@ def unzstd(data):
     return out
 
 
-def decode(chain, param, field, data, length):
-    """The decoded bytes of a tile that is sound, but for COPY. chain: names; field: number."""
+def split(members):
+    """members: of each its bytes of a block, codec, structure, field (numbers) and stored bytes."""
+    return (SPLIT_HEADER.pack(len(members), bytes(7))
+            + b"".join(SPLIT_MEMBER.pack(len(stored), size, codec, structure, field, bytes(3))
+                       for size, codec, structure, field, stored in members)
+            + b"".join(stored for *_, stored in members))
+
+
+def split_members(data):
+    """Those of a tile that is sound, as split() takes them."""
+    count, out = data[0], []
+    at = SPLIT_HEADER.size + count * SPLIT_MEMBER.size
+    for i in range(count):
+        stored, size, codec, structure, field, _ = SPLIT_MEMBER.unpack_from(data, SPLIT_HEADER.size + i * SPLIT_MEMBER.size)
+        out.append((size, codec, structure, field, data[at:at + stored]))
+        at += stored
+    return out
+
+
+def contents(data, sizes):
+    """What members of these sizes have in them."""
+    blocks = [data[at:at + sum(sizes)] for at in range(0, len(data), sum(sizes))]
+    return [b"".join(block[sum(sizes[:i]):sum(sizes[:i + 1])] for block in blocks) for i in range(len(sizes))]
+
+
+def unsplit(data, length):
+    members = split_members(data)
+    blocks = length // sum(size for size, *_ in members)
+    parts = [(size, decode((CODEC_NAMES[codec],), structure, field, stored, size * blocks))
+             for size, codec, structure, field, stored in members]
+    return b"".join(part[i * size:(i + 1) * size] for i in range(blocks) for size, part in parts)
+
+
+def decode(chain, param, field, data, length, base=None):
+    """The decoded bytes of a tile that is sound, but for COPY. chain: names; field: number; base: of DELTA."""
     outer, inner = chain[0], chain[1:]
     name = FIELD_NAMES.get(field)
     if outer == "RAW":
@@ -300,7 +135,7 @@ def decode(chain, param, field, data, length):
     elif outer == "ZSTD":
         out = unzstd(data)
     elif outer == "LEVELS":
-        out = to_bytes(unlevels(param, name, data), FIELDS[name][3])
+        out = to_field(name, unlevels(param, name, data))
     elif outer == "PLANES":
         out = unplanes(decode(inner, 0, 0, data, length), param)
     elif outer == "SPARSE":
@@ -309,16 +144,10 @@ def decode(chain, param, field, data, length):
         kept = iter(to_elements(decode(inner, param, field, data[at:], sum(present) * element), element))
         out = to_bytes([next(kept) if one else 0 for one in present], element)
     elif outer == "GRID":
-        group, scales, exceptions, number, kind, _ = GRID_HEADER.unpack_from(data)
-        size = FIELDS[FIELD_NAMES[number]][3]
-        count, at = length // size, GRID_HEADER.size
-        groups = (count + group - 1) // group
-        parameters = unlevels(SCALES_STRUCTURE, "f32", data[at:at + scales])
-        at += scales
-        pairs = list(zip(to_elements(data[at:at + 4 * exceptions], 4),
-                         to_elements(data[at + 4 * exceptions:at + (4 + size) * exceptions], size)))
-        integers = decode(inner, param, field, data[at + (4 + size) * exceptions:], count)
-        out = to_bytes(grid_elements(kind, FIELD_NAMES[number], group, parameters[:groups],
-                                     parameters[groups:], integers, pairs), size)
+        out = ungrid(data, length, lambda stored, count: decode(inner, param, field, stored, count))
+    elif outer == "SPLIT":
+        out = unsplit(data, length)
+    elif outer == "DELTA":
+        out = undelta(name, data, base) if data else base
     assert len(out) == length
     return out
