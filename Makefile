@@ -87,7 +87,7 @@ bench: all
 	$(B)/lwcmem bench advise
 # Everything in tests/golden anew, after a change of the format.
 goldens: all
-	bash tests/golden/regenerate.sh
+	bash tests/golden/regenerate.bash
 # SECONDS_EACH=3600 for a long run
 fuzz:
 	bash tests/fuzz/run.sh $(SECONDS_EACH)

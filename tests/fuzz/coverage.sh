@@ -36,6 +36,7 @@ for corpus in tests/fuzz/corpus/*.tar.xz; do
 	name=$(basename "$corpus" .tar.xz)
 	grep -q '"memory_file.h"' "tests/fuzz/fuzz_$name.c" && wrap=-Wl,--wrap=open,--wrap=close,--wrap=fstat,--wrap=pread || wrap=
 	mkdir -p "build-cov/corpus/$name" && tar -xJf "$corpus" -C "build-cov/corpus/$name"
+	[ "$name" != container ] || python3 tests/fuzz/seeds.py build-cov/corpus/container
 	# shellcheck disable=SC2086
 	"$clang" -std=gnu11 -O1 -g -D_GNU_SOURCE -I. -Iuserspace -Ikmod $counted -fsanitize=fuzzer "tests/fuzz/fuzz_$name.c" \
 		userspace/readers/*.c build-cov/liblwcmem.a $wrap -luring -lzstd -lcrypto -ljansson -lpthread -lm -o "build-cov/fuzz_$name" || exit 1

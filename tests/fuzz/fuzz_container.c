@@ -18,9 +18,9 @@
 enum { ENTRIES = 64, CHANGES = 16, TOUCHED = CHANGES + 2, DECODED = 1 << 14 };
 
 static const char *const templates[] = {
-    "copies", "directories", "literals", "many-tiles",  "shapes", "two-generations",
-    "grid",   "sparse",      "planes",   "levels-2222", "zstd",   "const",
-    "raw",    "empty",
+    "copies", "directories", "literals",   "many-tiles",  "shapes", "two-generations",
+    "grid",   "sparse",      "planes",     "levels-2222", "zstd",   "const",
+    "raw",    "empty",       "full-tiles", "grids",
 };
 
 enum { TEMPLATES = sizeof(templates) / sizeof(*templates) };

@@ -3,7 +3,7 @@
  * libFuzzer target: the header of a safetensors file. What is accepted must be as safetensors.h
  * promises: sorted, inside the file, without overlap, of the size that shape and dtype give.
  *
- * Options: -max_len=2048 -dict=tests/fuzz/safetensors.dict
+ * Options: -max_len=512 -dict=tests/fuzz/safetensors.dict
  * Input: a byte that says whether the rest is the header as it is or tensors to write one of (see
  * write_tensors), and what is wrong with the length in front of it; two bytes for the bytes behind
  * the header.

@@ -5,7 +5,7 @@
  * when there is none; none may touch a byte beside input and output. One input in 1024 becomes a
  * full tile; which one is a matter of its hash, so that a finding can be repeated.
  *
- * Options: -max_len=320
+ * Options: -max_len=320 -entropic=0
  * Input: whether to damage; two bytes for what the entry of the tile says, four for each damage of
  * the stored bytes; then what the maker takes.
  */

@@ -37,6 +37,7 @@ build() { # build NAME
 
 unpack_corpus() { # unpack_corpus NAME: what is committed and what was learnt here
 	mkdir -p "build-fuzz/corpus/$1"
+	[ "$1" != container ] || python3 tests/fuzz/seeds.py build-fuzz/corpus/container
 	[ ! -e "tests/fuzz/corpus/$1.tar.xz" ] || tar -xJf "tests/fuzz/corpus/$1.tar.xz" -C "build-fuzz/corpus/$1"
 }
 
