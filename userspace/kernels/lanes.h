@@ -16,15 +16,14 @@
 /* Vectors of activations that share one conversion of the weights, in registers. */
 #define LANES_BLOCK 4
 /*
- * One vector is multiplied with LANES_ROWS rows at once, so many that their sums
- * stay in registers where there are 32: a core that reads a single row has too
- * few cache lines under way to use the bandwidth of the memory. The rows are
- * `part` rows apart, at most this many.
+ * One vector is multiplied with LANES_ROWS rows at once: a core that reads a
+ * single row has too few cache lines under way to use the bandwidth of the
+ * memory. The rows are `part` rows apart, at most this many.
  */
 #define LANES_PART 64
 /* Bytes that the weights are fetched ahead of their use: into the L2 cache, into the L1 cache. */
 #define LANES_AHEAD_L2 8192
-#define LANES_AHEAD_L1 512
+#define LANES_AHEAD_L1 1024
 
 static inline float lanes_canonical(float value)
 {
@@ -117,6 +116,8 @@ lanes_streams(enum lwc_dtype dtype, const uint8_t *weights, size_t apart, size_t
         for (size_t v = 0; v < LANES_VECTORS; v++)
             acc[i][v] = lanes_zero();
     for (size_t c = 0; c < cols; c += LANES) {
+        /* one load instruction a row: the CPU's prefetchers learn strides by instruction */
+#pragma GCC unroll 1
         for (size_t v = 0; v < LANES_VECTORS; v += 2) {
             lanes_vector pair[2];
 

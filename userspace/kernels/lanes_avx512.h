@@ -8,7 +8,7 @@
 
 typedef __m512 lanes_vector;
 #define LANES_WIDTH 16
-#define LANES_ROWS 6
+#define LANES_ROWS 4
 
 static inline lanes_vector lanes_zero(void)
 {
