@@ -39,12 +39,13 @@ def text(data):
 def vector(name, tile, stored, result):
     chain = " ".join(str(codecs.CODECS.get(codec, codec)) for codec in tile.chain)
     return (f"vector {name}\nchain {chain}\nparam {tile.param}\nfield {tile.field}\nlength {len(tile.decoded)}\n"
-            f"input {text(stored)}\n{result}\n")
+            + (f"base {text(tile.against.decoded)}\n" if tile.against else "") + f"input {text(stored)}\n{result}\n")
 
 
 def check(name, tile):
     try:
-        got = codecs.decode(tile.chain, tile.param, tile.field, tile.stored, len(tile.decoded))
+        got = codecs.decode(tile.chain, tile.param, tile.field, tile.stored, len(tile.decoded),
+                            tile.against and tile.against.decoded)
     except codecs.Compressed:
         return
     assert got == tile.decoded, name

@@ -25,6 +25,7 @@ struct vector {
     char *name;
     struct lwc_tile entry;
     size_t length;
+    struct bytes base; /* no data: none is given */
     struct bytes input;
     struct bytes output;
     int error;
@@ -92,6 +93,7 @@ static void run(const struct vector *vector, const struct lwc_impl *impl,
     int error;
 
     memset(out, 0xa5, vector->length + 1);
+    scratch->base = vector->base.data;
     error = (int)lwc_tile_decode(impl, &vector->entry, vector->input.data, vector->input.size, out,
                                  vector->length, scratch);
     if (error != vector->error)
@@ -108,10 +110,13 @@ static void finish(struct vector *vector, struct lwc_scratch *scratch)
 {
     if (vector->error == LWC_OK)
         assert_int_equal(vector->output.size, vector->length);
+    if (vector->base.data)
+        assert_int_equal(vector->base.size, vector->length);
     for (unsigned int i = 0; i < lwc_impl_count; i++)
         if (lwc_impls[i]->isa & decoder_cpu_isa())
             run(vector, lwc_impls[i], scratch);
     free(vector->name);
+    free(vector->base.data);
     free(vector->input.data);
     free(vector->output.data);
 }
@@ -139,6 +144,8 @@ static bool parse_line(struct vector *vector, const char *key, char *value)
     } else if (strcmp(key, "length") == 0) {
         vector->length = strtoul(value, NULL, 10);
         assert_true(vector->length <= LENGTH_MAX);
+    } else if (strcmp(key, "base") == 0) {
+        vector->base = parse_bytes(value);
     } else if (strcmp(key, "input") == 0) {
         vector->input = parse_bytes(value);
     } else if (strcmp(key, "output") == 0) {

@@ -6,60 +6,23 @@ A codec is a generator of each kind, in SOUND and in BAD at the end: goldens and
 import struct
 
 from . import codecs
-from .codecs import FIELDS, STRUCTURES, to_bytes
+from .cases_delta import bad_delta, sound_delta
+from .cases_grid import bad_grid, sound_grid
+from .cases_split import bad_split, sound_split
 from .container import Tile
-
-RAGGED = (1, 63, 64, 65, 7)
-STRUCTURE_NAMES = {s: "".join(map(str, widths)) for s, widths in STRUCTURES.items()}
-TILE_MAX, LEVELS_WEIGHTS = 256 * 1024, 128 * 1024
-
-
-class Random:
-    """The same numbers on every machine."""
-
-    def __init__(self, seed):
-        self.state = seed
-
-    def bits(self, count):
-        self.state = (self.state * 6364136223846793005 + 1442695040888963407) % 2**64
-        return self.state >> (64 - count) if count else 0
-
-    def below(self, limit):
-        return self.bits(32) % limit
-
-    def bytes(self, count):
-        return bytes(self.bits(8) for _ in range(count))
-
-
-def element(random, field, kept):
-    """Symbols that halve in frequency with each step from the middle, and now and then any."""
-    _, symbol_bits, mantissa, _ = FIELDS[field]
-    symbol = 1 << (symbol_bits - 1)
-    while symbol and random.bits(1):
-        symbol -= 1
-    if not random.bits(4):
-        symbol = random.bits(symbol_bits)
-    if field in ("i8", "byte"):
-        return symbol << mantissa | random.bits(mantissa)
-    return (random.bits(1) << symbol_bits | symbol) << mantissa | random.bits(kept) << (mantissa - kept)
-
-
-def elements(random, field, count, kept=None):
-    kept = FIELDS[field][2] if kept is None else kept
-    return [element(random, field, kept) for _ in range(count)]
-
-
-def levels_tile(structure, field, values, kept=None, symbols=None):
-    return Tile(("LEVELS",), codecs.levels(structure, field, values, kept, symbols),
-                to_bytes(values, FIELDS[field][3]), structure, FIELDS[field][0])
+from .levels import LEVELS_HEADER, levels, levels_parts
+from .streams import FIELDS, STRUCTURES, to_bytes, to_elements, to_field
+from .tiles import (LEVELS_WEIGHTS, RAGGED, STRUCTURE_NAMES, TILE_MAX, Random, elements, flipped, levels_tile, patched,
+                    u32)
 
 
 def sound_levels():
     random, turn = Random(4), 0
     for structure, widths in STRUCTURES.items():
         for field, (_, _, mantissa, _) in FIELDS.items():
-            for kept in [mantissa] if field in ("i8", "byte") else range(mantissa + 1):
+            for kept in range(mantissa + 1):
                 count, turn = RAGGED[turn % len(RAGGED)], turn + 1
+                count += field == "nibble" and count % 2
                 yield (f"levels-{STRUCTURE_NAMES[structure]}-{field}-kept{kept}-{count}",
                        levels_tile(structure, field, elements(random, field, count, kept), kept))
         name = STRUCTURE_NAMES[structure]
@@ -68,19 +31,10 @@ def sound_levels():
         yield f"levels-{name}-one-symbol", levels_tile(structure, "bf16", [0x3f80 | i for i in range(66)])
         yield f"levels-{name}-nan-payloads", levels_tile(
             structure, "f32", [0x7fc00001, 0xffffffff, 0x7f800000, 0xff800000, 0x80000000, 0, 1, 0x807fffff])
-        for field, count in (("bf16", 2049), ("f32", LEVELS_WEIGHTS // 2), ("bf16", LEVELS_WEIGHTS),
-                             ("i8", LEVELS_WEIGHTS), ("f16", 4096 + 65)):
+        for field, count in (("bf16", 2049), ("f32", TILE_MAX // 4), ("bf16", TILE_MAX // 2), ("i8", TILE_MAX),
+                             ("nibble", LEVELS_WEIGHTS), ("nibble", 2050), ("f16", 4096 + 65)):
             few = elements(random, field, 8)
             yield f"levels-{name}-{field}-{count}", levels_tile(structure, field, (few * (count // 8 + 1))[:count])
-
-
-def patched(data, at, value):
-    at %= len(data)
-    return data[:at] + value + data[at + len(value):]
-
-
-def flipped(data, at, mask):
-    return patched(data, at, bytes([data[at] ^ mask]))
 
 
 def bad_levels():
@@ -91,7 +45,7 @@ def bad_levels():
         base = base or tile()
         return name, error, base, patched(base.stored, at, value)
 
-    good, u32 = tile(), lambda v: struct.pack("<I", v)
+    good = tile()
     yield "levels-without-header", "TRUNCATED", good, good.stored[:63]
     yield "levels-cut", "TRUNCATED", good, good.stored[:-1]
     yield "levels-header-only", "TRUNCATED", good, good.stored[:64]
@@ -102,21 +56,27 @@ def bad_levels():
     yield changed("levels-reached-grows", "GEOMETRY", 8, u32(65))
     yield changed("levels-reached-of-no-level", "GEOMETRY", 20, u32(1))
     yield changed("levels-kept-8-of-bf16", "GEOMETRY", 28, b"\x08")
-    for field in ("i8",):
-        yield changed(f"levels-kept-3-of-{field}", "GEOMETRY", 28, b"\x03", tile(field=field))
-    yield changed("levels-kept-1-of-byte", "GEOMETRY", 28, b"\x01", tile(field="byte"))
+    yield changed("levels-kept-7-of-i8", "GEOMETRY", 28, b"\x07", tile(field="i8"))
+    yield changed("levels-kept-1-of-nibble", "GEOMETRY", 28, b"\x01", tile(field="nibble", count=66))
     odd = Tile(good.chain, good.stored, good.decoded + b"\0", good.param, good.field)
     yield "levels-half-an-element", "GEOMETRY", odd, good.stored
-    many = Tile(good.chain, good.stored, bytes(LEVELS_WEIGHTS + 1), 3, FIELDS["byte"][0])
-    yield "levels-too-many-weights", "GEOMETRY", many, patched(good.stored, 0, u32(LEVELS_WEIGHTS + 1))
+    for field in ("i8", "nibble"):
+        many = Tile(good.chain, good.stored, bytes(LEVELS_WEIGHTS // (1 + (field == "nibble")) + 1), 3, FIELDS[field][0])
+        count = LEVELS_WEIGHTS + 1 + (field == "nibble")
+        yield f"levels-too-many-{field}", "GEOMETRY", many, patched(good.stored, 0, u32(count))
+    odd = tile(field="nibble", count=66)
+    yield changed("levels-nibbles-by-bytes", "GEOMETRY", 0, u32(33), odd)
     for at in (29, 30, 31, 48, 63):
         yield changed(f"levels-reserved-{at}", "PADDING", at, b"\x01")
     yield changed("levels-symbol-of-no-code", "PADDING", 32 + 12, b"\x01")
     yield changed("levels-symbol-beyond-field", "PADDING", 32, b"\x20", tile(field="f16"))
-    yield changed("levels-symbol-of-i8", "PADDING", 32, b"\x10", tile(field="i8"))
+    yield changed("levels-symbol-of-nibble", "PADDING", 32, b"\x10", tile(field="nibble", count=66))
+    for kept in (1, 4, 6):
+        yield changed(f"levels-symbol-of-i8-kept{kept}", "PADDING", 32, bytes([1 << (8 - kept)]),
+                      tile(field="i8", kept=kept))
     # sections of bf16 in (2,2,2,2): a plane, four levels, escapes, no stream
-    header, parts = codecs.levels_parts(3, "bf16", elements(Random(40), "bf16", 65))
-    head = codecs.LEVELS_HEADER.pack(*header)
+    header, parts = levels_parts(3, "bf16", elements(Random(40), "bf16", 65))
+    head = LEVELS_HEADER.pack(*header)
     for level in range(4):
         codes = header[level]
         if codes % 4:
@@ -130,10 +90,15 @@ def bad_levels():
         yield f"levels-stream-of-level-{level}", "STREAM", good, head + b"".join(spoilt)
     half = tile(field="f16", count=63)
     yield "levels-tail-of-rest", "PADDING", half, flipped(half.stored, -1, 0x80)
-    header, parts = codecs.levels_parts(3, "f16", elements(Random(41), "f16", 64), symbols=[])
+    header, parts = levels_parts(3, "f16", elements(Random(41), "f16", 64), symbols=[])
     parts[-2] = flipped(parts[-2], 63, 0x80)
     yield ("levels-escape-beyond-field", "PADDING", tile(field="f16", count=64),
-           codecs.LEVELS_HEADER.pack(*header) + b"".join(parts))
+           LEVELS_HEADER.pack(*header) + b"".join(parts))
+    for field, kept, bit in (("i8", 1, 0x80), ("i8", 6, 0x04), ("nibble", 0, 0x10)):
+        header, parts = levels_parts(3, field, elements(Random(42), field, 64, kept), kept, symbols=[])
+        parts[-2] = flipped(parts[-2], 63, bit)
+        yield (f"levels-escape-beyond-{field}-kept{kept}", "PADDING", tile(field=field, count=64),
+               LEVELS_HEADER.pack(*header) + b"".join(parts))
     for param, number in ((0, 1), (255, 1), (3, 0), (3, 255)):
         yield (f"levels-param-{param}-field-{number}", "CHAIN",
                Tile(good.chain, good.stored, good.decoded, param, number), good.stored)
@@ -146,11 +111,10 @@ def sparse_tile(kind, size, present, inner, random):
         chain, param, number, stored = ("SPARSE", "RAW"), 0, 0, to_bytes(kept, size)
     else:
         param, field = inner
-        per_element = size // FIELDS[field][3]
+        per_element = size * 2 if field == "nibble" else size // FIELDS[field][3]
         values = elements(random, field, sum(present) * per_element)
-        joined = to_bytes(values, FIELDS[field][3])
-        kept = codecs.to_elements(joined, size)
-        chain, number, stored = ("SPARSE", "LEVELS"), FIELDS[field][0], codecs.levels(param, field, values)
+        kept = to_elements(to_field(field, values), size)
+        chain, number, stored = ("SPARSE", "LEVELS"), FIELDS[field][0], levels(param, field, values)
     rest = iter(kept)
     decoded = to_bytes([next(rest) if one else 0 for one in present], size)
     return Tile(chain, codecs.sparse(kind, size, present, stored), decoded, param, number)
@@ -222,106 +186,6 @@ def bad_sparse():
                    patched(fours.stored, 8, struct.pack("<H", mask)))
 
 
-SCALES = [0x3c23d70a, 0xbb800000, 0x38d1b717, 0x00800000, 0x7f7fffff, 0x3f800000, 0x80800001]
-
-
-def grid_tile(kind, field, group, count, inner, random, exceptions=0, scales=None, offsets=None, bits=8):
-    """inner: RAW, or a structure and a field of one byte."""
-    groups = (count + group - 1) // group
-    scales = scales or [SCALES[(random.bits(8) + i) % len(SCALES)] for i in range(groups)]
-    integers = [random.bits(bits) for _ in range(count)]
-    if kind == codecs.AFFINE:
-        scales = [scale & 0x7fffffff for scale in scales]
-        offsets = offsets or [random.bits(1) << 31 | (0x30 + random.bits(4)) << 23 | random.bits(23) if random.bits(2)
-                              else 0 for _ in range(groups)]
-    else:
-        offsets = []
-    size = FIELDS[field][3]
-    numbers = sorted({random.below(count) for _ in range(exceptions)})
-    pairs = [(number, random.bits(8 * size)) for number in numbers]
-    chain, param, number, stored = ("GRID", "RAW"), 0, 0, bytes(integers)
-    if inner != "RAW":
-        param, inner_field = inner
-        chain, number = ("GRID", "LEVELS"), FIELDS[inner_field][0]
-        stored = codecs.levels(param, inner_field, integers)
-    decoded = codecs.grid_elements(kind, field, group, scales, offsets, integers, pairs)
-    return Tile(chain, codecs.grid(kind, field, group, scales, offsets, pairs, stored),
-                to_bytes(decoded, size), param, number)
-
-
-def sound_grid():
-    random, turn = Random(8), 0
-    for kind, name in ((codecs.PRODUCT, "product"), (codecs.AFFINE, "affine")):
-        for field in ("bf16", "f16", "f32"):
-            for inner in ("RAW", (1, "i8"), (3, "byte"), (5, "i8")):
-                for count, group, exceptions in ((1, 32, 1), (65, 32, 0), (129, 64, 5))[turn % 2:]:
-                    yield (f"grid-{name}-{field}-{count}-" + ("raw" if inner == "RAW" else f"{inner[1]}"),
-                           grid_tile(kind, field, group, count, inner, random, exceptions))
-                turn += 1
-        yield f"grid-{name}-large-group", grid_tile(kind, "bf16", 512, 700, "RAW", random)
-        yield f"grid-{name}-largest-group", grid_tile(kind, "f16", TILE_MAX, 40, "RAW", random)
-        yield f"grid-{name}-all-exceptions", grid_tile(kind, "f32", 32, 3, "RAW", random, 40)
-    yield "grid-product-smallest-group", grid_tile(codecs.PRODUCT, "bf16", 16, 40, "RAW", random)
-    # ties, sums of zero, results below the normal numbers
-    yield "grid-affine-cancels", grid_tile(codecs.AFFINE, "bf16", 256, 256, "RAW", random,
-                                           scales=[0x3f800000], offsets=[0xc3000000])
-    yield "grid-affine-far-apart", grid_tile(codecs.AFFINE, "f32", 32, 64, "RAW", random,
-                                             scales=[0x00800000, 0x7f000000], offsets=[0x7f000000, 0x80800000])
-    yield "grid-product-subnormal", grid_tile(codecs.PRODUCT, "f16", 64, 64, "RAW", random, scales=[0x33000001])
-
-
-def bad_grid():
-    random = Random(80)
-    good = grid_tile(codecs.PRODUCT, "bf16", 32, 70, "RAW", random, 3, scales=[0x3f800000, 0x3f900000, 0xbf800000])
-    affine = grid_tile(codecs.AFFINE, "bf16", 32, 40, "RAW", random, scales=[0x3f800000, 0x3f810000], offsets=[0, 0])
-    u32 = lambda v: struct.pack("<I", v)  # noqa: E731
-    scales_size = struct.unpack_from("<I", good.stored, 4)[0]
-    exceptions = 16 + scales_size
-
-    def length(size):
-        return Tile(good.chain, good.stored, bytes(size))
-
-    def parameters(name, kind, scales, offsets=()):
-        stored = codecs.grid(kind, "bf16", 32, scales, offsets, [], bytes(40))
-        return f"grid-{name}", "STREAM", Tile(good.chain, stored, bytes(80)), stored
-
-    yield "grid-without-header", "TRUNCATED", good, good.stored[:15]
-    for at in (14, 15):
-        yield f"grid-reserved-{at}", "PADDING", good, patched(good.stored, at, b"\x01")
-    yield "grid-kind-2", "GEOMETRY", good, patched(good.stored, 13, b"\x02")
-    for number in (0, 4, 7, 255):
-        yield f"grid-field-{number}", "GEOMETRY", good, patched(good.stored, 12, bytes([number]))
-    yield "grid-half-an-element", "GEOMETRY", length(141), good.stored
-    yield "grid-of-nothing", "GEOMETRY", length(0), good.stored
-    yield "grid-beyond-a-tile", "GEOMETRY", length(TILE_MAX + 2), good.stored
-    yield "grid-group-15", "GEOMETRY", good, patched(good.stored, 0, u32(15))
-    yield "grid-group-0", "GEOMETRY", good, patched(good.stored, 0, u32(0))
-    yield "grid-affine-group-31", "GEOMETRY", affine, patched(affine.stored, 0, u32(31))
-    yield "grid-group-too-large", "GEOMETRY", good, patched(good.stored, 0, u32(TILE_MAX + 1))
-    yield "grid-exceptions-more-than-elements", "GEOMETRY", good, patched(good.stored, 8, u32(71))
-    yield "grid-scales-beyond-end", "TRUNCATED", good, patched(good.stored, 4, u32(0xffffffff))
-    yield "grid-exceptions-beyond-end", "TRUNCATED", good, good.stored[:exceptions + 17]
-    yield "grid-scales-cut", "TRUNCATED", good, patched(good.stored, 4, u32(scales_size - 1))
-    yield "grid-scales-trailing", "TRAILING", good, patched(good.stored, 4, u32(scales_size + 1))
-    yield "grid-scales-fewer", "GEOMETRY", good, patched(good.stored, 0, u32(64))
-    for name, scale in (("zero", 0), ("subnormal", 0x00400000), ("infinite", 0x7f800000), ("nan", 0xffc00000)):
-        yield parameters(f"scale-{name}", codecs.PRODUCT, [0x3f800000, scale])
-    yield parameters("affine-scale-negative", codecs.AFFINE, [0xbf800000, 0x3f800000], [0, 0])
-    yield parameters("affine-scale-zero", codecs.AFFINE, [0x3f800000, 0], [0, 0])
-    for name, offset in (("subnormal", 1), ("infinite", 0x7f800000), ("minus-zero", 0x80000000)):
-        yield parameters(f"offset-{name}", codecs.AFFINE, [0x3f800000, 0x3f800000], [0, offset])
-    yield "grid-exception-outside", "STREAM", good, patched(good.stored, exceptions + 8, u32(70))
-    yield "grid-exception-twice", "STREAM", good, patched(good.stored, exceptions + 4,
-                                                          good.stored[exceptions:exceptions + 4])
-    yield "grid-exceptions-descend", "STREAM", good, patched(good.stored, exceptions + 8, u32(0))
-    yield "grid-inner-cut", "TRUNCATED", good, good.stored[:-1]
-    yield "grid-inner-trailing", "TRAILING", good, good.stored + b"\0"
-    wide = Tile(("GRID", "LEVELS"), good.stored, good.decoded, 3, FIELDS["f16"][0])
-    yield "grid-inner-of-two-bytes", "CHAIN", wide, good.stored
-    inner = grid_tile(codecs.PRODUCT, "bf16", 32, 70, (3, "i8"), random)
-    yield "grid-inner-levels-cut", "TRUNCATED", inner, inner.stored[:-1]
-
-
 def sound_simple():
     random = Random(1)
     for size in (1, 64, 1000):
@@ -373,8 +237,8 @@ def bad_simple():
         yield f"codec-{number}", "CHAIN", Tile((number,), b"", b"1234"), b"1234"
 
 
-SOUND = (sound_simple, sound_levels, sound_sparse, sound_grid)
-BAD = (bad_simple, bad_levels, bad_sparse, bad_grid)
+SOUND = (sound_simple, sound_levels, sound_sparse, sound_grid, sound_split, sound_delta)
+BAD = (bad_simple, bad_levels, bad_sparse, bad_grid, bad_split, bad_delta)
 
 
 def sound():

@@ -3,17 +3,25 @@
 import hashlib
 import struct
 
-from .codecs import CODECS
+from .codecs import split_members
+from .streams import CODECS
 from .crc import crc32c
 
 MAGIC = b"LWCdraft"
 BLOCK, PAYLOAD, ALIGN = 4096, 4064, 64
 TABLES = ("files", "extents", "objects", "tiles", "deps", "names")
 NO_ARENA = 2**64 - 1
-DTYPES = {"bytes": (0, 1), "bf16": (1, 2), "f16": (2, 2), "f32": (3, 4), "f64": (4, 8), "e4m3": (5, 1), "e5m2": (6, 1),
-          "i8": (7, 1), "u8": (8, 1), "i16": (9, 2), "u16": (10, 2), "i32": (11, 4), "u32": (12, 4), "i64": (13, 8),
-          "u64": (14, 8), "bool": (15, 1)}
-FEATURES = {"PLANES": 0, "ZSTD": 1, "COPY": 2, "SPARSE": 3, "GRID": 4}
+# elements and bytes of a block, by number
+BLOCKS = {"bytes": (1, 1), "bf16": (1, 2), "f16": (1, 2), "f32": (1, 4), "f64": (1, 8), "e4m3": (1, 1), "e5m2": (1, 1),
+          "i8": (1, 1), "u8": (1, 1), "i16": (1, 2), "u16": (1, 2), "i32": (1, 4), "u32": (1, 4), "i64": (1, 8),
+          "u64": (1, 8), "bool": (1, 1), "q4_0": (32, 18), "q4_1": (32, 20), "q5_0": (32, 22), "q5_1": (32, 24),
+          "q8_0": (32, 34), "q8_1": (32, 36), "q2_k": (256, 84), "q3_k": (256, 110), "q4_k": (256, 144),
+          "q5_k": (256, 176), "q6_k": (256, 210), "q8_k": (256, 292), "iq1_s": (256, 50), "iq1_m": (256, 56),
+          "iq2_xxs": (256, 66), "iq2_xs": (256, 74), "iq2_s": (256, 82), "iq3_xxs": (256, 98), "iq3_s": (256, 110),
+          "iq4_nl": (32, 18), "iq4_xs": (256, 136), "tq1_0": (256, 54), "tq2_0": (256, 66), "mxfp4": (32, 17),
+          "nvfp4": (64, 36), "q1_0": (128, 18), "q2_0": (64, 18)}
+DTYPES = {name: number for number, name in enumerate(BLOCKS)}
+FEATURES = {"PLANES": 0, "ZSTD": 1, "COPY": 2, "SPARSE": 3, "GRID": 4, "SPLIT": 5, "DELTA": 6, "BLOCKS": 7}
 REGULAR, DIRECTORY = 1, 2
 
 # field: offset, form, how many (0: not an array)
@@ -36,18 +44,22 @@ ENTRIES = {
                       "arena_offset": (88, "Q", 0), "tile_first": (96, "Q", 0), "tile_count": (104, "Q", 0),
                       "tile_bytes": (112, "I", 0), "reserved": (116, "I", 0), "sha256": (120, "B", 32)}),
     "tiles": (32, {"offset": (0, "Q", 0), "stored": (8, "I", 0), "crc": (12, "I", 0), "chain": (16, "B", 4),
-                   "param": (20, "B", 0), "field": (21, "B", 0), "reserved": (22, "B", 2), "ref": (24, "Q", 0)}),
+                   "param": (20, "B", 0), "field": (21, "B", 0), "base": (22, "B", 0),
+                    "reserved": (23, "B", 0), "ref": (24, "Q", 0)}),
     "deps": (48, {"uuid": (0, "B", 16), "sha256": (16, "B", 32)}),
     "names": (1, {"byte": (0, "B", 0)}),
 }
 
 
 class Tile:
-    """chain: names of codecs; stored: bytes; decoded: what they stand for. A COPY: of, another Tile."""
+    """
+    chain: names of codecs; stored: bytes; decoded: what they stand for. A COPY: of, another Tile. A DELTA: against, a
+    Tile of the base.
+    """
 
-    def __init__(self, chain, stored, decoded, param=0, field=0, of=None):
+    def __init__(self, chain, stored, decoded, param=0, field=0, of=None, against=None):
         self.chain, self.stored, self.decoded = chain, stored, decoded
-        self.param, self.field, self.of = param, field, of
+        self.param, self.field, self.of, self.against = param, field, of, against
 
 
 def raw(data):
@@ -81,15 +93,22 @@ def align(value, to):
     return (value + to - 1) // to * to
 
 
+def codings(tile):
+    """Codecs, structures and fields of the chain and of members."""
+    for codec in tile.chain:
+        yield CODECS.get(codec, codec), tile.param, tile.field
+    if tile.chain[0] == "SPLIT":
+        yield from (coding for _, *coding, _ in split_members(tile.stored))
+
+
 def features(objects):
     bits = 0
-    for tile in (tile for o in objects for tile in o.tiles):
-        for codec in tile.chain:
-            if codec == "LEVELS":
-                bits |= 1 << (16 + tile.param) | 1 << (32 + tile.field)
-            elif codec in FEATURES:
-                bits |= 1 << FEATURES[codec]
-    return bits
+    for codec, structure, field in (coding for o in objects for tile in o.tiles for coding in codings(tile)):
+        if codec == CODECS["LEVELS"]:
+            bits |= 1 << (16 + structure) | 1 << (32 + field)
+        for name, bit in FEATURES.items():
+            bits |= int(codec == CODECS.get(name)) << bit
+    return bits | int(any(DTYPES[o.dtype] >= 16 for o in objects)) << FEATURES["BLOCKS"]
 
 
 def table_blocks(table, entries, uuid):
@@ -108,9 +127,12 @@ def make_superblock(refs, generation, uuid, incompat, file_size, original, weigh
 
 
 class Builder:
-    """One generation, behind the bytes of those before. kept: (offset, Tile)s that are there already."""
+    """
+    One generation, behind the bytes of those before. kept: (offset, Tile)s that are there already; base: the Builder
+    of the container that DELTA tiles are against.
+    """
 
-    def __init__(self, files, objects, data=bytes(2 * BLOCK), generation=1, kept=()):
+    def __init__(self, files, objects, data=bytes(2 * BLOCK), generation=1, kept=(), base=None):
         self.data, self.generation = bytearray(data), generation
         self.names, self.entries = b"", {table: [] for table in TABLES}
         self.places = dict(kept)
@@ -119,6 +141,9 @@ class Builder:
             self.add_object(o)
         for f in sorted(files, key=lambda f: f.name.encode()):
             self.add_file(f, objects)
+        if base:
+            hashes = b"".join(entry[120:] for entry in base.entries["objects"])
+            self.entries["deps"] = [base.uuid + hashlib.sha256(hashes).digest()]
         self.entries["names"] = [bytes([byte]) for byte in self.names]
         self.finish(files, objects)
 
@@ -136,13 +161,15 @@ class Builder:
             arena = self.arena
             self.arena = align(arena + len(o.data), 4096)
         self.entries["objects"].append(struct.pack(
-            "<QIHH8QQQQQII32s", *self.name(o.name), DTYPES[o.dtype][0], len(o.shape), *(list(o.shape) + [0] * 8)[:8],
+            "<QIHH8QQQQQII32s", *self.name(o.name), DTYPES[o.dtype], len(o.shape), *(list(o.shape) + [0] * 8)[:8],
             len(o.data), arena, first, len(o.tiles), o.tile_bytes, 0,
             hashlib.sha256(b"".join(hashlib.sha256(t.decoded).digest() for t in o.tiles)).digest()))
 
     def add_tile(self, tile):
-        source = tile.of or tile
-        if source not in self.places:
+        source, equal = tile.of or tile, tile.chain[0] == "DELTA" and not tile.stored
+        if equal:
+            self.places[source] = 0
+        elif source not in self.places:
             at = align(len(self.data), ALIGN)
             self.data += bytes(at - len(self.data)) + tile.stored
             self.places[source] = at
@@ -150,7 +177,7 @@ class Builder:
         chain = bytes(CODECS.get(codec, codec) for codec in tile.chain).ljust(4, b"\0")
         self.entries["tiles"].append(struct.pack(
             "<QII4sBB2sQ", self.places[source], len(source.stored), crc32c(source.stored), chain, tile.param,
-            tile.field, bytes(2), source.number if tile.of else 0))
+            tile.field, bytes(2), tile.of.number if tile.of else tile.against.number if tile.against else 0))
 
     def add_file(self, f, objects):
         first, at = len(self.entries["extents"]), 0
@@ -175,7 +202,7 @@ class Builder:
         slot = (self.generation + 1) % 2 * BLOCK
         self.data[slot:slot + BLOCK] = make_superblock(
             refs, self.generation, self.uuid, features(objects), len(self.data), sum(len(f.data) for f in files),
-            sum(len(o.data) // DTYPES[o.dtype][1] for o in objects if o.name), self.arena)
+            sum(len(o.data) // BLOCKS[o.dtype][1] * BLOCKS[o.dtype][0] for o in objects if o.name), self.arena)
 
 
 def build(files, objects):
