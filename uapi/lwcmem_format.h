@@ -1,8 +1,20 @@
 /* SPDX-License-Identifier: (GPL-2.0-only WITH Linux-syscall-note) OR BSD-3-Clause */
 /*
- * The .lwc container: one file carries a model directory and gives it back
- * byte for byte. All integers are little endian. DRAFT: the layout may change
- * until the magic loses the word "draft".
+ * The .lwc container, version 1: one file carries a model directory and gives
+ * it back byte for byte. All integers are little endian.
+ *
+ * What was written as version 1 can be read for ever: this text changes only
+ * to say more clearly what it said, or to add. Vectors and containers in
+ * tests/golden hold every reader to it, also those that are not ours; where one
+ * of them and this text differ, the vector is right. What is reserved is zero,
+ * and a reader refuses anything else. An addition takes a bit of
+ *   incompat   if a reader has to know it: who does not refuses the file and
+ *              says which bit it is;
+ *   ro_compat  if a reader need not, but an update would destroy it: who does
+ *              not know a bit reads the file and leaves it as it is;
+ *   compat     if it concerns neither.
+ * Each codec, structure, field and kind of dtype has an incompat bit, and a file
+ * has those of what occurs in it, so that it can be read by all who know that.
  *
  *   0      superblock slot 0 (4096 bytes)
  *   4096   superblock slot 1 (4096 bytes)
@@ -47,7 +59,9 @@
 
 #include <linux/types.h>
 
-#define LWC_MAGIC		"LWCdraft"
+/* As in PNG: a transfer that takes it for text, or for seven bits, shows at once. */
+#define LWC_MAGIC		"\x89LWC\r\n\x1a\n"
+#define LWC_VERSION		1
 #define LWC_MAGIC_SIZE		8
 #define LWC_SUPERBLOCK_SIZE	4096
 #define LWC_SUPERBLOCK_SLOTS	2
@@ -106,7 +120,7 @@ struct lwc_table_ref {
 struct lwc_superblock {
 	__u8 magic[LWC_MAGIC_SIZE];
 	__le32 crc;
-	__le32 version;			/* 0 while the format is a draft */
+	__le32 version;			/* LWC_VERSION; others are refused */
 	__le64 generation;		/* 0 = slot never written */
 	__u8 uuid[16];
 	__le64 compat;

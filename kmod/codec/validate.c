@@ -160,7 +160,7 @@ enum lwc_error lwc_superblock_check(const struct lwc_superblock *sb, u64 file_le
 		return LWC_ERR_MAGIC;
 	if (lwc_crc32c(0, bytes + 16, LWC_SUPERBLOCK_SIZE - 16) != lwc_le32(&sb->crc))
 		return LWC_ERR_CRC;
-	if (lwc_le32(&sb->version))
+	if (lwc_le32(&sb->version) != LWC_VERSION)
 		return LWC_ERR_VERSION;
 	*unknown = lwc_le64(&sb->incompat) & ~LWC_INCOMPAT_KNOWN;
 	if (*unknown)

@@ -12,8 +12,11 @@
 
 static FILE *out;
 static u64 end = LWC_DATA_START;
-static struct lwc_superblock superblock = {
-    .magic = LWC_MAGIC, .generation = 1, .payload_align = LWC_PAYLOAD_ALIGN, .incompat = 0};
+static struct lwc_superblock superblock = {.magic = LWC_MAGIC,
+                                           .version = LWC_VERSION,
+                                           .generation = 1,
+                                           .payload_align = LWC_PAYLOAD_ALIGN,
+                                           .incompat = 0};
 static u64 shards, tensors, tiles;
 
 static void put(u64 offset, const void *data, size_t size)

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # Containers written once must be read for ever: every decoder gives back the model of make.py, and
-# between them they hold every codec and structure. After a format change while the format is a draft:
-# make goldens.
+# between them they hold every codec and structure. After an addition to the
+# format: make goldens.
 set -u
 work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
 golden=$PWD/tests/golden

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# make goldens: write everything in tests/golden anew, after a change of the format while it is a
-# draft. build/lwcmem must be built. What did not change stays as it is.
+# make goldens: write everything in tests/golden anew, after an addition to the format.
+# build/lwcmem must be built. What did not change stays as it is.
 set -eu
 cd "$(dirname "$0")/../.."
 work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT

@@ -22,7 +22,7 @@ class Container:
     def __init__(self, path):
         with open(path, "rb") as file:
             self.data = file.read()
-        slots = [s for s in (0, 4096) if self.data[s:s + 8] == b"LWCdraft" and self.generation(s)]
+        slots = [s for s in (0, 4096) if self.data[s:s + 8] == b"\x89LWC\r\n\x1a\n" and self.generation(s)]
         self.slot = max(slots, key=self.generation)
         self.arena_size = struct.unpack_from("<Q", self.data, self.slot + 88)[0]
         self.files = list(self.table(FILES))

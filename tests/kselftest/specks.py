@@ -39,7 +39,7 @@ def main(out):
         body += struct.pack("<QQII", offset, count, width, 0)
     body = body.ljust(BLOCK - 16, b"\0")
     with open(out, "wb") as file:
-        file.write((b"LWCdraft" + struct.pack("<II", crc32c(body), 0) + body).ljust(2 * BLOCK, b"\0"))
+        file.write((b"\x89LWC\r\n\x1a\n" + struct.pack("<II", crc32c(body), 1) + body).ljust(2 * BLOCK, b"\0"))
         file.write(data)
 
 

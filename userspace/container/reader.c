@@ -74,6 +74,9 @@ static int superblock_failure(const char *path, enum lwc_error error, uint64_t u
 {
     if (error == LWC_ERR_MAGIC)
         return fail(failure, "%s: not an .lwc container; give a file that lwcmem pack wrote", path);
+    if (error == LWC_ERR_VERSION)
+        return fail(failure, "%s: is not of version %d of the format; use a newer lwcmem", path,
+                    LWC_VERSION);
     if (error == LWC_ERR_FEATURE) {
         char features[256];
 

@@ -353,6 +353,7 @@ static int fill_superblock(struct writer *writer, const struct writer_table tabl
     struct lwc_superblock *superblock = &writer->superblock;
 
     *superblock = (struct lwc_superblock){
+        .version = LWC_VERSION,
         .generation = writer->base.generation + (writer->kind != WRITE_REPLACE),
         .incompat = totals->incompat,
         .bytes_original = totals->bytes_original,

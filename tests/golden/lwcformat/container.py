@@ -7,7 +7,7 @@ from .codecs import split_members
 from .streams import CODECS
 from .crc import crc32c
 
-MAGIC = b"LWCdraft"
+MAGIC, VERSION = b"\x89LWC\r\n\x1a\n", 1
 BLOCK, PAYLOAD, ALIGN = 4096, 4064, 64
 TABLES = ("files", "extents", "objects", "tiles", "deps", "names")
 NO_ARENA = 2**64 - 1
@@ -120,7 +120,7 @@ def table_blocks(table, entries, uuid):
 
 
 def make_superblock(refs, generation, uuid, incompat, file_size, original, weights, arena):
-    head = struct.pack("<IQ16sQQQQQQQII", 0, generation, uuid, 0, 0, incompat, file_size, original, weights, arena,
+    head = struct.pack("<IQ16sQQQQQQQII", VERSION, generation, uuid, 0, 0, incompat, file_size, original, weights, arena,
                        ALIGN, 0)
     body = head[4:] + b"".join(struct.pack("<QQII", *ref, 0) for ref in refs) + bytes(3848)
     return MAGIC + struct.pack("<I", crc32c(body)) + head[:4] + body
