@@ -17,10 +17,12 @@ import sys
 import tempfile
 
 from lwcformat import codecs, edits, reading
-from lwcformat.container import Object, Tile, build, File
+from lwcformat.container import Builder, File, Object, Tile, raw
+from lwcformat.delta import DELTA_FIELDS
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TILE_MAX = 256 * 1024
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 DAMAGED = "; the file is damaged"
 # unpack proves files by their own hashes, and looks at no object without an extent
 NOT_UNPACKED = ("object-hash", "literal-hash", "object-tiles-of-none")
@@ -63,23 +65,36 @@ def tile_errors(words):
     for vector in vectors():
         chain = [int(number) for number in vector["chain"].split()]
         stored, length = parse(vector["input"]), int(vector["length"])
-        if not stored or not length or length > TILE_MAX or chain[0] == codecs.CODECS["COPY"]:
+        delta = chain[0] == codecs.CODECS["DELTA"]
+        if not stored or delta and "base" not in vector or not length or length > TILE_MAX or chain[0] == codecs.CODECS["COPY"]:
             continue
-        tile = Tile(chain, stored, bytes(length), int(vector["param"]), int(vector["field"]))
+        tile, base = Tile(chain, stored, bytes(length), int(vector["param"]), int(vector["field"])), None
+        if delta:
+            tile.chain = ["DELTA"]  # the container needs its feature
+            tile.against = raw(parse(vector["base"]))
+            old = Object([tile.against], "tensor", "u8", (length,))
+            base = Builder([File("f", [old])], [old])
         tensor = Object([tile], "tensor", "u8", (length,))
         at, error = "tensor: tile 0", words[vector["error"]]
         message = f"FILE: {at}: {error}{DAMAGED}, get it again"
         if len(stored) > length + 64:
             message = f"FILE: entry 0 of the tiles table: {words['GEOMETRY']}{DAMAGED}"
-        if vector["error"] == "CHAIN" or vector["vector"].startswith("planes-param"):
+        chain_error = vector["error"] == "CHAIN" and chain[0] != codecs.CODECS["SPLIT"]
+        if chain_error or vector["vector"].startswith("planes-param"):
             message = f"FILE: entry 0 of the tiles table: {words['CHAIN']}{DAMAGED}"
-        yield "tile " + vector["vector"], "verify -j 1", build([File("f", [tensor])], [tensor]), message
+        data = bytes(Builder([File("f", [tensor])], [tensor], base=base).data)
+        yield ("tile " + vector["vector"], "verify -j 1" + " --base BASE" * delta, data, base and bytes(base.data),
+               message)
 
 
 def file_errors(goods):
     for line in lines("errors.txt"):
         name, base, change, command, message = (part.strip() for part in line.split("|"))
-        yield name, command, edits.apply(goods[base], change), message
+        ours = [edit for edit in change.split() if not edit.startswith("base:")]
+        theirs = [edit.removeprefix("base:") for edit in change.split() if edit.startswith("base:")]
+        below = goods.get(base + "-base")
+        yield (name, command, edits.apply(goods[base], " ".join(ours)), below and edits.apply(below, " ".join(theirs)),
+               message)
 
 
 class Checks:
@@ -92,29 +107,36 @@ class Checks:
                               env={**os.environ, "LWCMEM_ISA": isa}, check=False)
 
     def error(self, case):
-        number, (name, command, data, expected) = case
-        path = os.path.join(self.work, f"{number}.lwc")
-        with open(path, "wb") as out:
-            out.write(data)
-        command, *options = command.replace("OUT", path + ".out").split()
+        number, (name, command, data, base, expected) = case
+        path, base_path = (os.path.join(self.work, f"{number}{end}.lwc") for end in ("", "-base"))
+        for to, content in ((path, data), (base_path, base)):
+            if content is not None:
+                with open(to, "wb") as out:
+                    out.write(content)
+        command, *options = command.replace("OUT", path + ".out").replace("BASE", base_path).replace("FILE", path).split()
         done = self.call([command, path, *options])
-        said = done.stderr.strip().replace(path, "FILE").removeprefix("lwcmem: ")
+        said = done.stderr.strip().replace(path, "FILE").replace(base_path, "BASE").removeprefix("lwcmem: ")
+        said = UUID.sub("UUID", said)
         if command == "verify" and expected != "accepted" and name not in NOT_UNPACKED:
-            other = self.call(["unpack", path, "-o", path + ".out", "-j", "1"])
+            own = ["--base", base_path] if "--base" in options else []
+            other = self.call(["unpack", path, "-o", path + ".out", "-j", "1", *own])
             if other.returncode != 1 or os.path.exists(path + ".out"):
                 return name, False, f"unpack: exit {other.returncode} or {path}.out is left\n{other.stderr}"
-        os.unlink(path)
+        for done_with in (path, base_path):
+            if os.path.exists(done_with):
+                os.unlink(done_with)
         if expected == "accepted":
             return name, done.returncode == 0, done.stderr
         return name, done.returncode == 1 and said == expected, f"exit {done.returncode}\nsaid     {said}\nexpected {expected}"
 
     def feature(self, case):
-        name, data, content, isa = case
+        name, data, base, content, isa = case
         path, out = os.path.join(self.work, f"{name}-{isa}.lwc"), os.path.join(self.work, f"{name}-{isa}")
-        with open(path, "wb") as to:
-            to.write(data)
+        for at, bytes_of in ((path, data), (path + ".base", base or b"")):
+            with open(at, "wb") as to:
+                to.write(bytes_of)
         for arguments in (["verify", path, "-j", "1"], ["unpack", path, "-o", out, "-j", "1"]):
-            done = self.call(arguments, isa)
+            done = self.call([*arguments, *(["--base", path + ".base"] if base else [])], isa)
             if done.returncode:
                 return f"{name} with {isa} at most", False, done.stderr
         got = sorted(listing(name, out))
@@ -134,11 +156,23 @@ def listing(name, top):
             yield f"{name} {mode:03o} {size} {digest} {os.path.relpath(path, top)}"
 
 
+def content_of(path):
+    with open(path, "rb") as source:
+        return source.read()
+
+
 def second_reader(path):
     """What the C encoder wrote, decoded by the second implementation."""
-    with open(path, "rb") as source:
-        good, bad = reading.unlike(source.read())
+    good, bad = reading.unlike(content_of(path))
     return os.path.basename(path), len(good) > 15 and not bad, f"{len(good)} objects as they were, {bad} not"
+
+
+def second_reader_delta():
+    data = content_of(os.path.join(HERE, "tuned/delta.lwc"))
+    good, bad = reading.unlike(data, content_of(os.path.join(HERE, "levels-2-2-2-2.lwc")))
+    fields = reading.delta_fields(data)
+    return ("tuned/delta.lwc", len(good) > 15 and not bad and fields == {*DELTA_FIELDS, "equal"},
+            f"{len(good)} objects as they were, {bad} not; DELTA of {fields}")
 
 
 def report(results, title):
@@ -157,17 +191,20 @@ def main(arguments):
     errors = list(enumerate([*file_errors(goods), *tile_errors(words)]))
     if arguments[0] == "--write":
         os.makedirs(arguments[1], exist_ok=True)
-        for _, (name, _, data, _) in errors:
-            with open(os.path.join(arguments[1], name.replace(" ", "-") + ".lwc"), "wb") as out:
-                out.write(data)
+        for _, (name, _, data, base, _) in errors:
+            for end, content in ((".lwc", data), (".base", base)):
+                if content is not None:
+                    with open(os.path.join(arguments[1], name.replace(" ", "-") + end), "wb") as out:
+                        out.write(content)
         return
     content = {name: [line for line in lines("features/content.txt") if line.startswith(name + " ")] for name in goods}
     with tempfile.TemporaryDirectory() as work, concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         checks = Checks(arguments[0], work)
-        cases = [(name, data, content[name], isa) for name, data in goods.items() for isa in ("scalar", "auto")]
+        cases = [(name, data, goods.get(name + "-base"), content[name], isa) for name, data in goods.items() for isa in ("scalar", "auto")]
         report(pool.map(checks.feature, cases), "feature")
         report(pool.map(checks.error, errors), "error")
     report(map(second_reader, sorted(glob.glob(os.path.join(HERE, "levels-*.lwc")))), "second implementation reads")
+    report([second_reader_delta()], "second implementation reads")
 
 
 if __name__ == "__main__":

@@ -13,4 +13,7 @@ for file in tests/golden/levels-*.lwc; do
 	structure=${structure#levels-}
 	LWCMEM_ISA=scalar build/lwcmem pack "$work/model" -o "$file" --force --structure "${structure//-/,}" > /dev/null
 done
+python3 tests/golden/make.py "$work/tuned" tuned
+LWCMEM_ISA=scalar build/lwcmem pack "$work/tuned" -o tests/golden/tuned/delta.lwc --force \
+	--base tests/golden/levels-2-2-2-2.lwc > /dev/null
 git status --short tests/golden

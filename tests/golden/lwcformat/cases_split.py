@@ -75,7 +75,9 @@ def sound_split():
 
 def bad_split():
     random = Random(90)
-    good = made((2, 3, 4), ("RAW", (3, "i8"), "ZSTD"), 10, random)
+    few = weights(random, "e4m3", 90)
+    good = split_tile((2, 3, 4), ("RAW", (3, "e4m3"), "ZSTD"), b"".join(
+        random.bytes(2) + few[3 * i:3 * i + 3] + bytes(4) for i in range(30)))
     entry = [8 + 12 * i for i in range(3)]
 
     def length(size, tile=good):
@@ -96,8 +98,8 @@ def bad_split():
         yield changed(f"member-reserved-{at}", "PADDING", entry[1] + at, b"\x80")
     for i in range(3):
         yield changed(f"member-{i}-of-no-bytes", "GEOMETRY", entry[i] + 4, b"\0\0")
-    yield "split-half-a-block", "GEOMETRY", length(89), good.stored
-    yield "split-other-blocks", "GEOMETRY", length(99), good.stored
+    yield "split-half-a-block", "GEOMETRY", length(269), good.stored
+    yield "split-other-blocks", "GEOMETRY", length(279), good.stored
     beyond = made((2,), ("RAW",), 10, random)
     yield "split-beyond-a-tile", "GEOMETRY", length(TILE_MAX + 2, beyond), beyond.stored
     for i in range(3):
@@ -123,11 +125,11 @@ def bad_split():
         yield changed(f"levels-field-{field}", "CHAIN", entry[1] + 8, bytes([field]))
     # bytes or halves of them as weights, other structures
     yield changed("levels-as-nibbles", "GEOMETRY", entry[1] + 8, bytes([FIELDS["nibble"][0]]))
-    start = 44 + 20
+    start = 44 + stored[0]
     yield changed("levels-weights", "GEOMETRY", start, u32(29))
     yield changed("levels-reserved", "PADDING", start + 29, b"\x01")
-    yield changed("zstd-magic", "ZSTD", 44 + 20 + stored[1], b"\0")
-    yield "split-zstd-of-other-size", "ZSTD", good, flipped(good.stored, 44 + 20 + stored[1] + 5, 1)
+    yield changed("zstd-magic", "ZSTD", 44 + stored[0] + stored[1], b"\0")
+    yield "split-zstd-of-other-size", "ZSTD", good, flipped(good.stored, 44 + stored[0] + stored[1] + 5, 1)
     over = (SPLIT_LEVELS_MAX // 64 + 1) * 64
     large = codecs.split([(64, CODECS["LEVELS"], 3, FIELDS["i8"][0], levels(3, "i8", [0] * over))])
     yield "split-levels-too-large", "CHAIN", Tile(("SPLIT",), large, bytes(over)), large

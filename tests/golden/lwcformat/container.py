@@ -94,9 +94,10 @@ def align(value, to):
 
 
 def codings(tile):
-    """Codecs, structures and fields of the chain and of members."""
+    """Codecs, structures and fields of the chain and of members; codecs that are numbers may be any, and are left out."""
     for codec in tile.chain:
-        yield CODECS.get(codec, codec), tile.param, tile.field
+        if codec in CODECS:
+            yield CODECS[codec], tile.param, tile.field
     if tile.chain[0] == "SPLIT":
         yield from (coding for _, *coding, _ in split_members(tile.stored))
 
@@ -203,7 +204,3 @@ class Builder:
         self.data[slot:slot + BLOCK] = make_superblock(
             refs, self.generation, self.uuid, features(objects), len(self.data), sum(len(f.data) for f in files),
             sum(len(o.data) // BLOCKS[o.dtype][1] * BLOCKS[o.dtype][0] for o in objects if o.name), self.arena)
-
-
-def build(files, objects):
-    return bytes(Builder(files, objects).data)

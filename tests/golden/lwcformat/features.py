@@ -156,6 +156,7 @@ def delta():
     for field in DELTA_FIELDS:
         values = tiles.elements(random, field, 300)
         old = tiles.levels_tile(3, field, values)
+        old = old if fits(old) else raw(old.decoded)
         again, changed = copy(old), delta_tile(field, values, tuned(random, field, values))
         changed.against = old
         equal = Tile(("DELTA",), b"", old.decoded, against=again)
