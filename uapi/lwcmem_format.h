@@ -389,8 +389,8 @@ struct lwc_sparse_header {
 /*
  * GRID: elements of a float field (bf16, f16 or f32) that are made from integers
  * of a byte, stored by the inner codec, and the parameters of their group: groups
- * are `group` elements in order (LWC_TILE_MAX at most), the last one may have fewer. "Rounded" is to the
- * nearest value of the field `through` (one of the same three; that of the
+ * are `group` elements in order (LWC_TILE_MAX at most), the last one may have
+ * fewer. "Rounded" is to the nearest value of the field `through` (one of the same three; that of the
  * elements where the arithmetic was no other), ties to even, overflow to
  * infinity, with the sign kept; the result is then rounded to the field in the same
  * way.
@@ -439,8 +439,8 @@ struct lwc_grid_header {
 /*
  * DELTA: an entropy code for the differences between the elements of the tile
  * and those of the base's tile, given the symbol (see LEVELS; of i8 the upper two
- * bits) of the base's element. In all fields that are floats, elements are taken as integers in the
- * order of the values, one to one: with n bits, those without sign are moved up
+ * bits) of the base's element. In all fields that are floats, elements are taken as
+ * integers in the order of the values, one to one: with n bits, those without sign are moved up
  * by 2^(n-1), all bits of the others inverted. The difference d, modulo 2^n in
  * -2^(n-1) .. 2^(n-1) - 1, becomes u = 2 * d, or -2 * d - 1 if d is negative.
  *

@@ -20,8 +20,9 @@ enum { DAMAGED = 16 }; /* bit of the first byte */
 enum { LENGTH_MAX = LWC_TILE_MAX + 256 };
 
 static struct decoder decoder;
-static struct guarded stored, expected, got;
+static struct guarded stored, base, expected, got;
 static uint8_t made[MAKER_MAX + 8]; /* before it is put where each byte is guarded */
+static uint8_t made_base[LENGTH_MAX];
 static uint64_t results[LWC_ERRORS], full_tiles, by_codec[LWC_CODECS];
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -57,6 +58,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     (void)argc;
     (void)argv;
     guarded_init(&stored, sizeof(made));
+    guarded_init(&base, LENGTH_MAX);
     guarded_init(&expected, LENGTH_MAX);
     guarded_init(&got, LENGTH_MAX);
     if (decoder_init(&decoder, LWC_ISA_ALL, &failure) < 0)
@@ -181,6 +183,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     maker.size = size - HEADER;
     maker.full = hash(data, size) == 0;
     maker.out = made;
+    maker.base = made_base;
     maker_make(&maker);
     used = maker.used;
     if (data[0] & DAMAGED) {
@@ -190,10 +193,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     skew = (size_t)(data[0] >> 5) * 8;
     memcpy(guarded_open(&stored, used, skew), made, used);
+    decoder.scratch.base = NULL;
+    if (maker.has_base) {
+        memcpy(guarded_open(&base, maker.length, skew), made_base, maker.length);
+        decoder.scratch.base = base.data;
+    }
     guarded_open(&expected, maker.length, 0);
     guarded_open(&got, maker.length, skew);
     decode(&maker);
     guarded_close(&stored);
+    if (maker.has_base)
+        guarded_close(&base);
     guarded_close(&expected);
     guarded_close(&got);
     return 0;

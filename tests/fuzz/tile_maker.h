@@ -7,66 +7,8 @@
 #ifndef FUZZ_TILE_MAKER_H
 #define FUZZ_TILE_MAKER_H
 
-#include "codec/codec.h"
-
-#include <string.h>
-
-#define MAKER_MAX                                                                                  \
-    (4 * LWC_TILE_MAX) /* of stored bytes: (4,1) of nothing but escapes, with exceptions */
-
-struct maker {
-    const uint8_t *input; /* what is left of it */
-    size_t size;
-    uint64_t state; /* goes on when the input is at its end */
-    struct lwc_tile entry;
-    uint8_t *out;
-    size_t used;
-    size_t length; /* decoded */
-    bool full;     /* of half of a tile at least */
-};
-
-static inline uint8_t maker_byte(struct maker *maker)
-{
-    if (maker->size) {
-        maker->size--;
-        maker->state = (maker->state ^ *maker->input) * 0x9e3779b97f4a7c15ull;
-        return *maker->input++;
-    }
-    maker->state ^= maker->state << 13;
-    maker->state ^= maker->state >> 7;
-    maker->state ^= maker->state << 17;
-    return (uint8_t)(maker->state >> 32);
-}
-
-static inline uint32_t maker_u16(struct maker *maker)
-{
-    uint32_t low = maker_byte(maker);
-
-    return low | (uint32_t)maker_byte(maker) << 8;
-}
-
-static inline uint8_t *maker_take(struct maker *maker, size_t size)
-{
-    uint8_t *at = maker->out + maker->used;
-
-    maker->used += size;
-    if (maker->used > MAKER_MAX)
-        __builtin_trap();
-    return at;
-}
-
-/* The input for the first bytes; long parts repeat with a shift of their bits. */
-static inline uint8_t *maker_fill(struct maker *maker, size_t size)
-{
-    uint8_t *at = maker_take(maker, size);
-    size_t i, own = size < 256 ? size : 256;
-
-    for (i = 0; i < own; i++)
-        at[i] = maker_byte(maker);
-    for (; i < size; i++)
-        at[i] = (uint8_t)(at[i - own] * 5 + (i >> 8));
-    return at;
-}
+#include "delta_maker.h"
+#include "maker.h"
 
 static inline uint8_t *maker_stream(struct maker *maker, uint32_t count, uint32_t width)
 {
@@ -88,14 +30,14 @@ static inline uint32_t maker_code(const uint8_t *stream, uint32_t width, uint32_
 }
 
 /* Which symbols may occur: any, or exponents of normal numbers. */
-static inline uint8_t maker_symbol(uint8_t byte, uint8_t field, bool normal)
+static inline uint8_t maker_symbol(uint8_t byte, uint8_t field, uint32_t kept, bool normal)
 {
     return normal ? (uint8_t)(byte % 254 + 1)
-                  : (uint8_t)(byte & ((1u << lwc_field_layouts[field].symbol) - 1));
+                  : (uint8_t)(byte & ((1u << lwc_field_symbol(field, kept)) - 1));
 }
 
 static inline void maker_levels(struct maker *maker, uint8_t structure, uint8_t field,
-                                uint32_t weights, bool normal, uint32_t positive)
+                                uint32_t weights, bool normal, bool positive)
 {
     const struct lwc_levels_shape *shape = lwc_levels_shape(structure);
     uint8_t *start = maker_take(maker, sizeof(struct lwc_levels_header));
@@ -106,16 +48,14 @@ static inline void maker_levels(struct maker *maker, uint8_t structure, uint8_t 
     header.weights = weights;
     /* the numbers of bits that decoders have their own code for, half of the time */
     header.kept = (uint8_t)(maker_byte(maker) & 1 ? mantissa : maker_byte(maker) % (mantissa + 1));
-    if (field == LWC_FIELD_I8)
-        header.kept = 4;
     for (uint32_t i = 0; i < shape->levels; i++)
         used += (1u << shape->width[i]) - 1;
     for (uint32_t i = 0; i < used && i < LWC_LEVELS_SYMBOLS; i++)
-        header.symbols[i] = maker_symbol(maker_byte(maker), field, normal);
+        header.symbols[i] = maker_symbol(maker_byte(maker), field, header.kept, normal);
     rest = lwc_field_rest(field, header.kept);
     for (uint32_t plane = 0; plane < rest / 8; plane++) {
         at = maker_fill(maker, weights);
-        for (uint32_t i = 0; plane == 0 && i < positive; i++)
+        for (uint32_t i = 0; plane == 0 && positive && i < weights; i++)
             at[i] &= 0x7f;
     }
     for (uint32_t level = 0; level < shape->levels; level++) {
@@ -129,9 +69,9 @@ static inline void maker_levels(struct maker *maker, uint8_t structure, uint8_t 
     }
     at = maker_fill(maker, count);
     for (uint32_t i = 0; i < count; i++)
-        at[i] = maker_symbol(at[i], field, normal);
+        at[i] = maker_symbol(at[i], field, header.kept, normal);
     at = maker_stream(maker, weights, rest % 8);
-    for (uint32_t i = 0; rest < 8 && i < positive; i++) {
+    for (uint32_t i = 0; rest < 8 && positive && i < weights; i++) {
         uint32_t bit = i * rest + rest - 1;
 
         at[bit / 8] &= (uint8_t) ~(1u << bit % 8);
@@ -154,18 +94,6 @@ static inline uint8_t maker_field(struct maker *maker, uint32_t size)
     return field;
 }
 
-/* Elements of size bytes: few, mostly; so many that the tile is full, now and then. */
-static inline uint32_t maker_count(struct maker *maker, uint32_t size)
-{
-    uint32_t few = maker_u16(maker), most;
-
-    if (maker->full) {
-        most = LWC_TILE_MAX / size < LWC_LEVELS_WEIGHTS ? LWC_TILE_MAX / size : LWC_LEVELS_WEIGHTS;
-        return most - (few & 1 ? 0 : few % (most / 2));
-    }
-    return few & 0x8000 && !(few & 0x7000) ? few & 0xfff : few & 0xff;
-}
-
 /* RAW or LEVELS of count elements behind an outer codec. */
 static inline void maker_inner(struct maker *maker, uint32_t count, uint32_t size)
 {
@@ -177,18 +105,21 @@ static inline void maker_inner(struct maker *maker, uint32_t count, uint32_t siz
     maker->entry.chain[1] = LWC_CODEC_LEVELS;
     maker->entry.param = maker_structure(maker);
     maker->entry.field = maker_field(maker, size);
-    maker_levels(maker, maker->entry.param, maker->entry.field, count, false, 0);
+    maker_levels(maker, maker->entry.param, maker->entry.field,
+                 lwc_field_weights(maker->entry.field, (size_t)count * size), false, false);
 }
 
 static inline void make_levels(struct maker *maker)
 {
     uint8_t structure = maker_structure(maker), field = maker_field(maker, 0);
-    uint32_t weights = maker_count(maker, lwc_field_size(field));
+    uint32_t count = maker_count(maker, lwc_field_size(field));
 
+    if (field == LWC_FIELD_NIBBLE && count > LWC_LEVELS_WEIGHTS / 2)
+        count /= 2;
     maker->entry.param = structure;
     maker->entry.field = field;
-    maker->length = (size_t)weights * lwc_field_size(field);
-    maker_levels(maker, structure, field, weights, false, 0);
+    maker->length = (size_t)count * lwc_field_size(field);
+    maker_levels(maker, structure, field, lwc_field_weights(field, maker->length), false, false);
 }
 
 static inline void make_sparse(struct maker *maker)
@@ -219,29 +150,68 @@ static inline void make_sparse(struct maker *maker)
     maker_inner(maker, kept, element);
 }
 
+/* A zero point: an integer of a byte as f32. */
+static inline uint32_t maker_zero_point(uint8_t byte)
+{
+    uint32_t top = byte ? 31 - (uint32_t)__builtin_clz(byte) : 0;
+
+    return byte ? (127 + top) << 23 | ((uint32_t)byte << (23 - top) & 0x7fffff) : 0;
+}
+
+/* Parameters of all groups; second: offsets or zero points. How many bytes they take. */
+static inline uint32_t maker_parameters(struct maker *maker, uint8_t kind, bool second,
+                                        uint32_t groups)
+{
+    bool positive = kind != LWC_GRID_PRODUCT && !second;
+    size_t before = maker->used;
+    uint8_t *at;
+
+    /* LEVELS of exponents as they come make scales too large for STEPS, and no zero points */
+    if (kind != LWC_GRID_STEPS && maker_byte(maker) & 1) {
+        maker_levels(maker, LWC_STRUCTURE_2222, LWC_FIELD_F32, groups, true, positive);
+        return (uint32_t)(maker->used - before);
+    }
+    at = maker_fill(maker, (size_t)groups * 4);
+    for (uint32_t i = 0; i < groups; i++, at += 4) {
+        uint32_t value;
+
+        memcpy(&value, at, 4);
+        if (kind == LWC_GRID_STEPS && second)
+            value = maker_zero_point((uint8_t)(value & 0x100 ? value & 15 : value));
+        else if (kind == LWC_GRID_STEPS) /* from 2^-64 to 2^0 */
+            value = (value & 0x7fffff) | (63 + (value >> 24) % 65) << 23;
+        else if (second && !(value & 7))
+            value = 0;
+        else
+            value = (value & (positive ? 0x7fffff : 0x807fffff)) | ((value >> 23) % 254 + 1) << 23;
+        memcpy(at, &value, 4);
+    }
+    return groups * 4;
+}
+
 static inline void make_grid(struct maker *maker)
 {
     uint8_t field = (uint8_t)(maker_byte(maker) % 3 + LWC_FIELD_BF16);
-    uint8_t kind = maker_byte(maker) & 1;
+    uint8_t kind = maker_byte(maker) % LWC_GRIDS, through = maker_byte(maker);
     uint32_t element = lwc_field_size(field), count = maker_count(maker, element), group, groups;
     uint32_t exceptions = maker_byte(maker) % 8, at = 0;
     uint8_t *start = maker_take(maker, sizeof(struct lwc_grid_header));
     struct lwc_grid_header header = {0};
-    size_t before = maker->used;
 
     count += !count;
     exceptions = exceptions > count ? count : exceptions;
     /* a table of a few or of all products: see grid.c */
-    group = (kind ? LWC_GRID_AFFINE_MIN : LWC_GRID_GROUP_MIN) + maker_byte(maker);
+    group = (kind ? LWC_GRID_PAIR_MIN : LWC_GRID_GROUP_MIN) + maker_byte(maker);
     if (!(maker_byte(maker) % 8))
         group = 512 + maker_u16(maker);
     groups = (count + group - 1) / group;
     header.group = group;
     header.field = field;
     header.kind = kind;
-    maker_levels(maker, LWC_STRUCTURE_2222, LWC_FIELD_F32, groups * (kind ? 2 : 1), true,
-                 kind ? groups : 0);
-    header.scales = (uint32_t)(maker->used - before);
+    header.through = through & 0x80 ? through % 3 + LWC_FIELD_BF16 : field;
+    header.scales = maker_parameters(maker, kind, false, groups);
+    if (kind != LWC_GRID_PRODUCT)
+        header.seconds = maker_parameters(maker, kind, true, groups);
     for (uint32_t i = 0; i < exceptions; i++) {
         uint8_t *position = maker_take(maker, 4);
 
@@ -310,6 +280,46 @@ static inline void make_planes(struct maker *maker)
     }
 }
 
+static inline void make_split(struct maker *maker)
+{
+    uint32_t members = maker_byte(maker) % LWC_SPLIT_MEMBERS + 1, block = 0, blocks;
+    uint8_t *start = maker_take(maker, sizeof(struct lwc_split_header) +
+                                           members * sizeof(struct lwc_split_member));
+    struct lwc_split_header header = {.members = (uint8_t)members};
+    struct lwc_split_member all[LWC_SPLIT_MEMBERS] = {0};
+
+    for (uint32_t i = 0; i < members; i++) {
+        uint8_t bytes = maker_byte(maker);
+
+        all[i].bytes = bytes & 0x80 ? bytes % 64 + 1 : 1u << bytes % 6;
+        block += all[i].bytes;
+    }
+    blocks = maker_count(maker, block) % (LWC_TILE_MAX / block + 1);
+    for (uint32_t i = 0; i < members; i++) {
+        uint32_t size = blocks * all[i].bytes;
+        size_t before = maker->used;
+        uint8_t coding = maker_byte(maker);
+
+        if (coding % 4 == 0) {
+            all[i].codec = LWC_CODEC_ZSTD;
+            maker_zstd(maker, size);
+        } else if (coding % 4 == 1 || size > LWC_LEVELS_WEIGHTS / 2) {
+            all[i].codec = LWC_CODEC_RAW;
+            maker_fill(maker, size);
+        } else {
+            all[i].codec = LWC_CODEC_LEVELS;
+            all[i].structure = maker_structure(maker);
+            all[i].field = maker_field(maker, 1);
+            maker_levels(maker, all[i].structure, all[i].field,
+                         lwc_field_weights(all[i].field, size), false, false);
+        }
+        all[i].stored = (uint32_t)(maker->used - before);
+    }
+    memcpy(start, &header, sizeof(header));
+    memcpy(start + sizeof(header), all, members * sizeof(*all));
+    maker->length = (size_t)blocks * block;
+}
+
 /* Nothing that is sound: an entry, a length and bytes as they come. */
 static inline void make_anything(struct maker *maker)
 {
@@ -331,6 +341,8 @@ static const struct {
     {LWC_CODEC_RAW, make_raw},
     {LWC_CODEC_CONST, make_const},
     {LWC_CODEC_ZSTD, make_zstd},
+    {LWC_CODEC_SPLIT, make_split},
+    {LWC_CODEC_DELTA, make_delta},
     {LWC_CODEC_PLANES, make_planes},
     {LWC_CODEC_NONE, make_anything},
     /* once more what implementations differ in */
@@ -340,6 +352,9 @@ static const struct {
     {LWC_CODEC_SPARSE, make_sparse},
     {LWC_CODEC_SPARSE, make_sparse},
     {LWC_CODEC_GRID, make_grid},
+    {LWC_CODEC_GRID, make_grid},
+    {LWC_CODEC_SPLIT, make_split},
+    {LWC_CODEC_DELTA, make_delta},
 };
 
 static inline void maker_make(struct maker *maker)
