@@ -74,7 +74,7 @@ else:
     for row in document:
         if row["name"].startswith("fused") and "predicted" in row:
             assert abs(row["of_predicted"] * row["predicted"] / row["ratio"] - 1) < 1e-3, row
-            assert isinstance(row["counts"], bool)
+            assert isinstance(row["counts"], bool) and row["of_load_only"] > 0, row
 assert not missing, missing
 P
 rows() { # rows NAME PART ISAS THREADS ARGUMENT...
