@@ -85,12 +85,12 @@ static void write_tensors(const uint8_t *data, size_t size)
     put("}");
 }
 
-static void check(const struct safetensors *list)
+static void check(const struct file_tensors *list)
 {
     uint64_t end = PREFIX;
 
     for (size_t i = 0; i < list->count; i++) {
-        const struct safetensors_tensor *tensor = &list->tensors[i];
+        const struct file_tensor *tensor = &list->tensors[i];
         uint64_t bytes = lwc_dtype_size(tensor->dtype);
 
         for (uint16_t d = 0; d < tensor->ndim; d++)
@@ -106,7 +106,7 @@ static void check(const struct safetensors *list)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct safetensors list;
+    struct file_tensors list;
     struct failure failure;
     uint64_t length, behind;
 
@@ -133,7 +133,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (safetensors_read(MEMORY_FILE_FD, memory_file_size, "model", &list, &failure) == 0) {
         accepted++;
         check(&list);
-        safetensors_free(&list);
+        file_tensors_free(&list);
     }
     return 0;
 }

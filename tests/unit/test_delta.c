@@ -150,7 +150,7 @@ static void test_round_trip(void **unused)
     static const size_t sizes[] = {1, 2, 3, 4, 5, 63, 64, 65, 127, 128, 1000, 4099, LARGE};
 
     (void)unused;
-    for (uint8_t field = 1; field < LWC_FIELDS; field++)
+    for (uint8_t field = 1; lwc_delta_field(field); field++)
         for (int change = 0; change < CHANGES; change++)
             for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++) {
                 size_t n = sizes[s], length = n * lwc_field_size(field), size;
@@ -410,6 +410,7 @@ static void test_entries(void **unused)
     } while (0)
     REFUSED(good, base, 2, LWC_ERR_BOUNDS);
     REFUSED(good, field, 0, LWC_ERR_CHAIN);
+    REFUSED(good, field, LWC_FIELD_NIBBLE, LWC_ERR_CHAIN);
     REFUSED(good, field, LWC_FIELDS, LWC_ERR_CHAIN);
     REFUSED(good, param, 1, LWC_ERR_CHAIN);
     REFUSED(good, reserved, 1, LWC_ERR_CHAIN);
@@ -427,7 +428,6 @@ static void test_entries(void **unused)
     good = (struct lwc_tile){.offset = LWC_DATA_START, .stored = 100, .chain = {LWC_CODEC_RAW}};
     assert_int_equal(lwc_tile_check(&good, &sb, 1000), LWC_OK);
     REFUSED(good, base, 1, LWC_ERR_BOUNDS);
-    REFUSED(good, chain[0], 9, LWC_ERR_CHAIN);
     REFUSED(good, chain[0], LWC_CODECS, LWC_ERR_CHAIN);
 }
 
