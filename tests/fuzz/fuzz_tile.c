@@ -2,7 +2,7 @@
 /*
  * libFuzzer target: every tile decoder. tile_maker.h makes a sound tile of the input, which is then
  * damaged or not. All implementations that the CPU runs must agree on the error, and on the bytes
- * when there is none; none may touch a byte beside input and output. One input in 1024 becomes a
+ * when there is none; none may touch a byte beside input and output. One input in 8192 becomes a
  * full tile; which one is a matter of its hash, so that a finding can be repeated.
  *
  * Options: -max_len=320 -entropic=0
@@ -108,7 +108,7 @@ static uint32_t hash(const uint8_t *data, size_t size)
 
     while (size--)
         value = (value ^ *data++) * 16777619u;
-    return value >> 22;
+    return value >> 19;
 }
 
 /* A bit, a byte, bytes at the end that are cut off or added. The size afterwards. */
