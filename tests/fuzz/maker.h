@@ -75,7 +75,7 @@ static inline uint32_t maker_count(struct maker *maker, uint32_t size)
         most = LWC_TILE_MAX / size < LWC_LEVELS_WEIGHTS ? LWC_TILE_MAX / size : LWC_LEVELS_WEIGHTS;
         return most - (few & 1 ? 0 : few % (most / 2));
     }
-    return few & 0x8000 && !(few & 0x7000) ? few & 0xfff : few & 0xff;
+    return few >> 10 == 63 ? few & 0x3ff : few & 0x7f;
 }
 
 #endif
