@@ -86,7 +86,7 @@ static int choose_superblock(struct lwcmem_backing *backing)
 /* Tiles of a base cannot be had here. Without the feature, no tile may be a DELTA. */
 static int refuse_bases(struct lwcmem_backing *backing)
 {
-	if (!(lwc_le64(&backing->sb.incompat) & LWC_INCOMPAT_DELTA))
+	if (!(lwc_le64(&backing->sb.incompat) & ~LWCMEM_INCOMPAT))
 		return 0;
 	pr_err_ratelimited("%pD4: depends on a base container (DELTA), which this module does not decode\n",
 			   backing->file);

@@ -30,18 +30,25 @@ u32 lwcmem_cpu_isa(void)
 	return isa;
 }
 
-/* LEVELS and what holds it have vector code: zstd and copies run with preemption enabled. */
+/* Codecs that gain by vectors and never call zstd, which would hold off preemption for long. */
+static bool decodes_in_vectors(const struct lwc_tile *entry)
+{
+	return entry->chain[0] == LWC_CODEC_LEVELS || entry->chain[0] == LWC_CODEC_SPARSE ||
+	       entry->chain[0] == LWC_CODEC_GRID;
+}
+
+/* All others take an implementation in general registers: LEVELS may be inside of them, too. */
 enum lwc_error lwcmem_decode_stored(const struct lwc_impl *impl, const struct lwc_tile *entry,
 				    const u8 *stored, u8 *decoded, u32 length,
 				    struct lwc_scratch *scratch)
 {
-	bool fpu = impl->uses_fpu && (entry->chain[0] == LWC_CODEC_LEVELS ||
-				      entry->chain[0] == LWC_CODEC_SPARSE ||
-				      entry->chain[0] == LWC_CODEC_GRID);
+	bool fpu = impl->uses_fpu && decodes_in_vectors(entry);
 	enum lwc_error error;
 
 	if (fpu)
 		kernel_fpu_begin();
+	else if (impl->uses_fpu)
+		impl = lwc_impl_select(LWC_ISA_SCALAR | LWC_ISA_BMI2);
 	error = lwc_tile_decode(impl, entry, stored, lwc_le32(&entry->stored), decoded, length,
 				scratch);
 	if (fpu)

@@ -27,6 +27,9 @@
 #include "../uapi/lwcmem.h"
 #include "codec/codec.h"
 
+/* Features that ATTACH accepts: bases cannot be given yet. */
+#define LWCMEM_INCOMPAT		(LWC_INCOMPAT_KNOWN & ~LWC_INCOMPAT_DELTA)
+
 struct mem_cgroup;
 struct seq_file;
 

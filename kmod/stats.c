@@ -44,7 +44,7 @@ void lwcmem_fill_query(struct lwcmem_query *query)
 	*query = (struct lwcmem_query) {
 		.size = sizeof(*query),
 		.abi = LWCMEM_ABI,
-		.incompat = LWC_INCOMPAT_KNOWN,
+		.incompat = LWCMEM_INCOMPAT,
 		.isa = lwcmem_impl->isa,
 		.tile_max = LWC_TILE_MAX,
 		.backings = atomic64_read(&lwcmem_backings),

@@ -3,6 +3,9 @@
  * The .lwc container, version 1: one file carries a model directory and gives
  * it back byte for byte. All integers are little endian.
  *
+ * CANDIDATE: until this line is gone, version 1 may change, and files may have
+ * to be packed anew. From then on:
+ *
  * What was written as version 1 can be read for ever: this text changes only
  * to say more clearly what it said, or to add. Vectors and containers in
  * tests/golden hold every reader to it, also those that are not ours; where one
