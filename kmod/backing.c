@@ -49,7 +49,7 @@ int lwcmem_read_stored(struct lwcmem_backing *backing, void *data, size_t len, u
 	return error;
 }
 
-/* A file in which one slot is sound is sound: the other one may be what a crash left. */
+/* The newest slot that is as it was written: the other one may be what a crash left. */
 static int choose_superblock(struct lwcmem_backing *backing)
 {
 	struct lwc_superblock *slot = kmalloc(sizeof(*slot), GFP_KERNEL);
@@ -61,26 +61,23 @@ static int choose_superblock(struct lwcmem_backing *backing)
 
 	if (!slot)
 		return -ENOMEM;
-	for (i = 0; i < LWC_SUPERBLOCK_SLOTS; i++) {
-		u64 offset = (u64)i * LWC_SUPERBLOCK_SIZE;
-		int error;
+	for (i = 0; i < LWC_SUPERBLOCK_SLOTS && size >= LWC_DATA_START; i++) {
+		int error = lwcmem_read_stored(backing, slot, sizeof(*slot),
+					       (u64)i * LWC_SUPERBLOCK_SIZE);
 
-		if (size < LWC_DATA_START)
-			break;
-		error = lwcmem_read_stored(backing, slot, sizeof(*slot), offset);
-		if (!error)
-			error = lwcmem_errno(lwc_superblock_check(slot, size, &unknown));
-		if (!error && (!found || lwc_le64(&slot->generation) >
-					 lwc_le64(&backing->sb.generation))) {
-			backing->sb = *slot;
-			found = true;
-		}
-		/* what one slot lacks says more than what is in the other */
-		if (result == -EBADMSG && error)
+		if (error) {
 			result = error;
+			break;
+		}
+		if (!lwc_superblock_written(slot) ||
+		    (found && lwc_le64(&slot->generation) <= lwc_le64(&backing->sb.generation)))
+			continue;
+		backing->sb = *slot;
+		found = true;
+		result = lwcmem_errno(lwc_superblock_check(slot, size, &unknown));
 	}
 	kfree(slot);
-	return found ? 0 : result;
+	return result;
 }
 
 /* Tiles of a base cannot be had here. Without the feature, no tile may be a DELTA. */

@@ -23,7 +23,10 @@
  *   4096   superblock slot 1 (4096 bytes)
  *   8192   payloads of tiles and the tables, in any order
  *
- * The valid slot with the higher generation describes the model.
+ * A slot was written if its magic and crc are right and its generation is not
+ * 0. The one with the higher generation describes the model (slot 0 of two with
+ * the same). If that one cannot be read, for what it needs or because the file
+ * ends before file_size, the file is refused: the older model is not the model.
  *
  * An update makes the next generation. It puts all tables and the payloads that
  * are new behind file_size of the current generation, syncs, writes the other

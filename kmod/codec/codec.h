@@ -225,9 +225,16 @@ u32 lwc_crc32c(u32 crc, const u8 *data, size_t len);
 
 /* --- validation: private copies in, no access to the file --- */
 
-/* sb: one slot. file_len: real length of the file. unknown: set on FEATURE. */
+/*
+ * sb: one slot. file_len: real length of the file. unknown: set on FEATURE.
+ * Which slot to go by is for lwc_superblock_written to say, whatever this says:
+ * an older model must not pass for one that cannot be read.
+ */
 enum lwc_error lwc_superblock_check(const struct lwc_superblock *sb,
 				    u64 file_len, u64 *unknown);
+
+/* Is the slot as somebody wrote it? */
+bool lwc_superblock_written(const struct lwc_superblock *sb);
 
 /* Entry size that a table must have, 0 for an unknown table. */
 u32 lwc_table_entry_size(u32 table);

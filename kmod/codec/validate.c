@@ -150,15 +150,27 @@ static bool table_inside(const struct lwc_superblock *sb, u32 table)
 	return inside(sb, lwc_le64(&ref->offset), bytes);
 }
 
-enum lwc_error lwc_superblock_check(const struct lwc_superblock *sb, u64 file_len, u64 *unknown)
+static bool crc_right(const struct lwc_superblock *sb)
 {
 	const u8 *bytes = (const u8 *)sb;
+
+	return lwc_crc32c(0, bytes + 16, LWC_SUPERBLOCK_SIZE - 16) == lwc_le32(&sb->crc);
+}
+
+bool lwc_superblock_written(const struct lwc_superblock *sb)
+{
+	return !memcmp(sb->magic, LWC_MAGIC, LWC_MAGIC_SIZE) && lwc_le64(&sb->generation) &&
+	       crc_right(sb);
+}
+
+enum lwc_error lwc_superblock_check(const struct lwc_superblock *sb, u64 file_len, u64 *unknown)
+{
 	u32 table;
 
 	*unknown = 0;
 	if (memcmp(sb->magic, LWC_MAGIC, LWC_MAGIC_SIZE))
 		return LWC_ERR_MAGIC;
-	if (lwc_crc32c(0, bytes + 16, LWC_SUPERBLOCK_SIZE - 16) != lwc_le32(&sb->crc))
+	if (!crc_right(sb))
 		return LWC_ERR_CRC;
 	if (lwc_le32(&sb->version) != LWC_VERSION)
 		return LWC_ERR_VERSION;

@@ -88,43 +88,33 @@ static int superblock_failure(const char *path, enum lwc_error error, uint64_t u
                 lwc_error_string(error));
 }
 
-/*
- * A file in which one slot is sound is sound: the other one may be what a
- * crash left. Without any, the error of slot 0 says most, unless only slot 1
- * got as far as a feature that is not known.
- */
+/* The newest slot that is as it was written: the other one may be what a crash left. */
 static int choose_superblock(struct container *container, uint64_t file_len,
                              struct failure *failure)
 {
+    enum lwc_error error = LWC_ERR_MAGIC;
     struct lwc_superblock slot;
-    enum lwc_error first = LWC_ERR_MAGIC;
-    u64 first_unknown = 0;
+    u64 unknown = 0;
     bool found = false;
 
     for (unsigned int i = 0; i < LWC_SUPERBLOCK_SLOTS; i++) {
-        u64 unknown = 0;
-        enum lwc_error error;
         int result = read_exactly(container->fd, &slot, sizeof(slot), i * LWC_SUPERBLOCK_SIZE);
+        bool written = !result && lwc_superblock_written(&slot);
 
-        if (result == ENODATA)
-            error = i || file_len >= LWC_MAGIC_SIZE ? LWC_ERR_TRUNCATED : LWC_ERR_MAGIC;
-        else if (result)
+        if (result && result != ENODATA)
             return fail_errno(failure, result, "%s: cannot read", container->path);
+        /* of two that are not, what is wrong with the first says most */
+        if (written ? found && slot.generation <= container->superblock.generation : i)
+            continue;
+        container->superblock = slot;
+        container->slot = i;
+        found = written;
+        if (result)
+            error = file_len >= LWC_MAGIC_SIZE ? LWC_ERR_TRUNCATED : LWC_ERR_MAGIC;
         else
             error = lwc_superblock_check(&slot, file_len, &unknown);
-        if (error == LWC_OK && (!found || slot.generation > container->superblock.generation)) {
-            container->superblock = slot;
-            container->slot = i;
-            found = true;
-        }
-        if (i == 0 || error == LWC_ERR_FEATURE) {
-            first = error;
-            first_unknown = unknown;
-        }
     }
-    if (!found)
-        return superblock_failure(container->path, first, first_unknown, failure);
-    return 0;
+    return error ? superblock_failure(container->path, error, unknown, failure) : 0;
 }
 
 static int allocate_block_slots(struct container *container, struct failure *failure)
