@@ -435,12 +435,41 @@ static void test_hostile(void **unused)
     free(scratch.zstd);
 }
 
+/* Few neighbouring values, as in a norm that was hardly trained: rounding alone sets the limits. */
+static void test_neighbours(void **unused)
+{
+    static const uint16_t dtypes[] = {LWC_DTYPE_BF16, LWC_DTYPE_F16, LWC_DTYPE_F32};
+    static const uint32_t ones[] = {0x3f80, 0x3c00, 0x3f800000};
+    struct encode_policy policy = {.structures = ~0u, .zstd_level = 1};
+    struct encoder *encoder = encoder_new(&policy);
+    struct encoded_tile tile = {0};
+    uint8_t src[256 * 4];
+
+    (void)unused;
+    for (unsigned int d = 0; d < 3; d++)
+        for (uint32_t from = 0; from < 3; from++)
+            for (uint32_t apart = 1; apart < 6; apart++)
+                for (uint32_t values = 2; values < 4; values++) {
+                    uint32_t element = lwc_dtype_size(dtypes[d]);
+
+                    for (uint32_t i = 0; i < 256; i++) {
+                        uint32_t v = ones[d] - 1 + from + apart * (i * i % 7 % values);
+
+                        memcpy(src + i * element, &v, element);
+                    }
+                    assert_int_equal(encode_tile(encoder, dtypes[d], 64, src, 256 * element, &tile),
+                                     0);
+                }
+    encoder_free(encoder);
+    free(tile.data);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_arithmetic),      cmocka_unit_test(test_steps_allowed),
         cmocka_unit_test(test_implementations), cmocka_unit_test(test_found),
-        cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_hostile),         cmocka_unit_test(test_neighbours),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -91,12 +91,26 @@ static double step_of(double value)
     return ldexp(1, exponent - TRIED_BITS);
 }
 
+/*
+ * With a smaller one the last integer would be too large. Limits that come from
+ * rounding may be next to zero, and the steps from there without end.
+ */
+static double least_scale(const struct rising *rising)
+{
+    return (rising->by[rising->count - 1]->value - rising->by[0]->value) / GRID_PAIR_VALUES;
+}
+
 /* The first scale of few bits between low and high that is exact; else the simplest one, or 0. */
 static uint32_t exact_scale(const struct lwc_grid_arithmetic *arithmetic,
                             const struct rising *rising, uint32_t offset, double low, double high)
 {
-    double step = step_of(low);
-    struct lwc_grid_parameters trial = {grid_simplest(low, high), offset};
+    double step;
+    struct lwc_grid_parameters trial = {0, offset};
+
+    low = fmax(low, least_scale(rising));
+    step = step_of(low);
+    if (low <= high)
+        trial.scale = grid_simplest(low, high);
 
     if (trial.scale && is_exact(arithmetic, rising, trial, 0))
         return trial.scale;
@@ -150,6 +164,7 @@ static bool find_zero_point(const struct lwc_grid_arithmetic *arithmetic,
     high = (distance + error) / span;
     if (low <= 0)
         return false;
+    low = fmax(low, least_scale(rising));
     step = step_of(low);
     for (double scale = ceil(low / step) * step; scale <= high; scale += step) {
         double zero = lowest - rint(first->value / scale);
