@@ -163,8 +163,8 @@ struct lwc_file {
 	__le16 kind;
 	__le16 mode;			/* permission bits */
 	__le64 size;
-	__le64 extent_first;		/* extents tile the file without holes */
-	__le64 extent_count;
+	__le64 extent_first;		/* behind those of the files before */
+	__le64 extent_count;		/* extents tile the file without holes */
 	__u8 sha256[32];		/* of the original file; zero for a directory */
 };
 

@@ -331,7 +331,8 @@ struct base *base_new(struct container *container, const struct plan *plan, enum
     base->use = use;
     base->threads = threads;
     base->readers = contents_readers_new(threads, failure);
-    if (base->readers && index_objects(base, failure) == 0 && find_candidates(base, failure) == 0) {
+    if (base->readers && container_check_files(container, failure) == 0 &&
+        index_objects(base, failure) == 0 && find_candidates(base, failure) == 0) {
         free_search(base);
         return base;
     }

@@ -139,15 +139,8 @@ static int read_entries(struct unpack *unpack, struct failure *failure)
         entry->name = strdup(name);
         if (!entry->name)
             return fail(failure, "out of memory for the table of files");
-        for (uint64_t e = 0; e < entry->file.extent_count; e++) {
-            size_t *owner = &unpack->extent_file[entry->file.extent_first + e];
-
-            if (*owner)
-                return fail(failure, "%s: two files share extent %llu; the file is damaged",
-                            container_path(unpack->container),
-                            (unsigned long long)(entry->file.extent_first + e));
-            *owner = i + 1;
-        }
+        for (uint64_t e = 0; e < entry->file.extent_count; e++)
+            unpack->extent_file[entry->file.extent_first + e] = i + 1;
     }
     return 0;
 }

@@ -47,6 +47,7 @@ int container_file_name(struct container *container, const struct lwc_file *file
 int container_check_files(struct container *container, struct failure *failure)
 {
     char names[2][LWC_NAME_MAX + 1] = {"", ""};
+    uint64_t end = 0; /* of the extents of the files before */
 
     for (uint64_t i = 0; i < container_count(container, LWC_TABLE_FILES); i++) {
         char *name = names[i & 1];
@@ -59,6 +60,12 @@ int container_check_files(struct container *container, struct failure *failure)
         if (strcmp(names[~i & 1], name) >= 0)
             return fail(failure, "%s: %.600s: names are not in order; the file is damaged",
                         container_path(container), name);
+        if (!file.extent_count)
+            continue;
+        if (file.extent_first < end)
+            return fail(failure, "%s: %.600s: two files share extent %llu; the file is damaged",
+                        container_path(container), name, (unsigned long long)file.extent_first);
+        end = file.extent_first + file.extent_count;
     }
     return 0;
 }
