@@ -9,14 +9,8 @@
 static __always_inline __m512i products(const struct lwc_grid_arithmetic *arithmetic, u32 scale,
 					__m128i integers)
 {
-	const __m128i nibble = _mm_set1_epi8(15);
-	const __m128i logs = _mm_setr_epi8(0, 0, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3);
-	const __m128i upper = _mm_setr_epi8(0, 4, 5, 5, 6, 6, 6, 6, 7, 7, 7, 7, 7, 7, 7, 7);
-	__m128i magnitudes = _mm_and_si128(_mm_abs_epi8(integers), _mm_set1_epi8(0x7f)), log;
+	__m128i magnitudes = grid_magnitudes(integers), log = grid_logs(magnitudes);
 
-	log = _mm_max_epu8(_mm_shuffle_epi8(logs, _mm_and_si128(magnitudes, nibble)),
-			   _mm_shuffle_epi8(upper, _mm_and_si128(_mm_srli_epi16(magnitudes, 4),
-								nibble)));
 	return (__m512i)grid_products(arithmetic, scale,
 				      (grid_vector)_mm512_cvtepu8_epi32(magnitudes),
 				      (grid_vector)_mm512_cvtepu8_epi32(log));

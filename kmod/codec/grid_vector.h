@@ -81,4 +81,22 @@ static __always_inline grid_vector grid_products(const struct lwc_grid_arithmeti
 	return (product & some) | sign;
 }
 
+/* Of integers of a byte; what has only the top bit is a zero. */
+static __always_inline __m128i grid_magnitudes(__m128i integers)
+{
+	return _mm_and_si128(_mm_abs_epi8(integers), _mm_set1_epi8(0x7f));
+}
+
+/* Which bit of a magnitude below 128 is the highest; 0 for 0. */
+static __always_inline __m128i grid_logs(__m128i magnitudes)
+{
+	const __m128i nibble = _mm_set1_epi8(15);
+	const __m128i lower = _mm_setr_epi8(0, 0, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3);
+	const __m128i upper = _mm_setr_epi8(0, 4, 5, 5, 6, 6, 6, 6, 7, 7, 7, 7, 7, 7, 7, 7);
+
+	return _mm_max_epu8(_mm_shuffle_epi8(lower, _mm_and_si128(magnitudes, nibble)),
+			    _mm_shuffle_epi8(upper, _mm_and_si128(_mm_srli_epi16(magnitudes, 4),
+								 nibble)));
+}
+
 #endif

@@ -14,16 +14,7 @@
 
 #include "codec/codec.h"
 #include "encode/encode.h"
-
-static uint64_t state = 0x9e3779b97f4a7c15ull;
-
-static inline uint64_t rnd(void)
-{
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return state;
-}
+#include "random.h"
 
 static inline uint32_t cpu_isa(void)
 {

@@ -21,6 +21,7 @@
 #include "encode/encode.h"
 #include "lib/ring.h"
 #include "uapi/lwcmem.h"
+#include "random.h"
 /* last: its fail is a macro */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -72,16 +73,6 @@ int ioctl(int fd, unsigned long request, ...)
         return 0;
     }
     return (int)syscall(SYS_ioctl, fd, request, argument);
-}
-
-static uint64_t state = 0x9e3779b97f4a7c15ull;
-
-static uint64_t rnd(void)
-{
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return state;
 }
 
 static void plan_object(int index, uint16_t dtype, uint64_t rows, uint64_t cols,

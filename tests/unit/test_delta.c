@@ -11,16 +11,7 @@
 #include "container/decoder.h"
 #include "encode/delta_encode.h"
 #include "encode/encode.h"
-
-static uint64_t state = 0x9e3779b97f4a7c15ull;
-
-static uint64_t rnd(void)
-{
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return state;
-}
+#include "random.h"
 
 /* How a tile differs from the base's. */
 enum change { RARE, STEPS, SAME_SIZE, WILD, LARGEST, CHANGES };

@@ -8,17 +8,8 @@
 #include "container/decoder.h"
 #include "encode/levels_encode.h"
 #include "kernels/kernels.h"
+#include "random.h"
 #include <cmocka.h> /* last: it makes a macro of fail */
-
-static uint64_t state = 0x9e3779b97f4a7c15ull;
-
-static uint64_t rnd(void)
-{
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return state;
-}
 
 /* Exponents around 120 with a tail, so that all levels and escapes occur. */
 static uint16_t weight(void)
