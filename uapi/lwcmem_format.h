@@ -3,30 +3,34 @@
  * The .lwc container, version 1: one file carries a model directory and gives
  * it back byte for byte. All integers are little endian.
  *
- * CANDIDATE: until this line is gone, version 1 may change, and files may have
- * to be packed anew. From then on:
- *
  * What was written as version 1 can be read for ever: this text changes only
  * to say more clearly what it said, or to add. Vectors and containers in
  * tests/golden hold every reader to it, also those that are not ours; where one
- * of them and this text differ, the vector is right. What is reserved is zero,
- * and a reader refuses anything else. An addition takes a bit of
+ * of them and this text differ, the vector is right. What is reserved or unused
+ * is zero, and a reader refuses anything else. An addition takes a bit of
  *   incompat   if a reader has to know it: who does not refuses the file and
  *              says which bit it is;
  *   ro_compat  if a reader need not, but an update would destroy it: who does
- *              not know a bit reads the file and leaves it as it is;
- *   compat     if it concerns neither.
- * Each codec, structure, field and kind of dtype has an incompat bit, and a file
- * has those of what occurs in it, so that it can be read by all who know that.
+ *              not know a bit reads the file, and neither updates nor compacts it;
+ *   compat     if it concerns neither: an update or a compacted copy by who does
+ *              not know a bit is without it.
+ * What a bit of the last two adds begins in the superblock's extension and may
+ * go on anywhere behind the superblocks: readers look only at what they know.
+ *
+ * Each codec, structure, field and kind of dtype has an incompat bit. A file
+ * has those of what occurs in it, so that it can be read by all who know that;
+ * what occurs without its bit is refused.
  *
  *   0      superblock slot 0 (4096 bytes)
  *   4096   superblock slot 1 (4096 bytes)
  *   8192   payloads of tiles and the tables, in any order
  *
  * A slot was written if its magic and crc are right and its generation is not
- * 0. The one with the higher generation describes the model (slot 0 of two with
- * the same). If that one cannot be read, for what it needs or because the file
- * ends before file_size, the file is refused: the older model is not the model.
+ * 0. (Magic, crc and version, which the crc does not cover, are in the same places
+ * in all versions.) The one with the higher generation describes the model (slot 0
+ * of two with the same). If that one cannot be read, for what it needs or because
+ * the file ends before file_size, the file is refused: the older model is not the
+ * model.
  *
  * An update makes the next generation. It puts all tables and the payloads that
  * are new behind file_size of the current generation, syncs, writes the other
@@ -37,8 +41,10 @@
  * back what no tile refers to any more, the current generation is copied to a
  * new file that then takes the place of the old one by rename.
  *
- * The uuid names the content of one generation: it is derived from the tables
- * and the uuid of the generation before. Hence each update changes it, and
+ * The uuid names the content of one generation: no two generations of a file,
+ * and no two containers of different models, have the same. How it is made is
+ * the writer's business; lwcmem derives it from the tables and the uuid of the
+ * generation before. Hence
  *   - a block that an update left behind is not taken for one of another update
  *     at the same place, although table and index are the same;
  *   - what depends on the container by its uuid notices that the base changed;
@@ -56,9 +62,9 @@
  * literal (what is between tensors, and files that hold none). An object is
  * cut into tiles that decode independently of each other.
  *
- * A container may depend on others, its bases: a tile of it is then stored as
- * what differs from a tile of a base (LWC_CODEC_DELTA). Each base is named in
- * DEPS, and has no bases itself.
+ * A container may depend on another, its base: a tile of it is then stored as
+ * what differs from a tile of the base (LWC_CODEC_DELTA). The base is named in
+ * DEPS, and has no base itself. More than one would need another incompat bit.
  */
 #ifndef _UAPI_LWCMEM_FORMAT_H
 #define _UAPI_LWCMEM_FORMAT_H
@@ -83,19 +89,20 @@
 #define LWC_MAX_DIMS		8
 #define LWC_CHAIN_MAX		4
 #define LWC_NAME_MAX		4095
-#define LWC_MAX_DEPS		64
-#define LWC_PAYLOAD_ALIGN	64
+#define LWC_MAX_DEPS		1
+#define LWC_PAYLOAD_ALIGN	64	/* what lwcmem writes */
+#define LWC_PAYLOAD_ALIGN_MAX	(2u * 1024 * 1024)
 
 /* Incompatible features: a reader that does not know a bit refuses the file. */
 #define LWC_INCOMPAT_PLANES	 (1ull << 0)
 #define LWC_INCOMPAT_ZSTD	 (1ull << 1)
 #define LWC_INCOMPAT_COPY	 (1ull << 2)
 #define LWC_INCOMPAT_SPARSE	 (1ull << 3)
-#define LWC_INCOMPAT_GRID	 (1ull << 4)	/* and LEVELS of its scales */
+#define LWC_INCOMPAT_GRID	 (1ull << 4)	/* and LEVELS of its parameters */
 #define LWC_INCOMPAT_SPLIT	 (1ull << 5)
-#define LWC_INCOMPAT_DELTA	 (1ull << 6)	/* and DEPS */
+#define LWC_INCOMPAT_DELTA	 (1ull << 6)	/* and DEPS with one base */
 #define LWC_INCOMPAT_BLOCKS	 (1ull << 7)	/* dtypes from LWC_DTYPE_Q4_0 on */
-/* LEVELS in structure s and LEVELS of field f: one bit each */
+/* LEVELS in structure s, and LEVELS or DELTA of field f: one bit each; s and f are below 16 */
 #define LWC_INCOMPAT_STRUCTURE(s) (1ull << (16 + (s)))
 #define LWC_INCOMPAT_FIELD(f)	 (1ull << (32 + (f)))
 #define LWC_INCOMPAT_KNOWN	 (LWC_INCOMPAT_PLANES | LWC_INCOMPAT_ZSTD | LWC_INCOMPAT_COPY | \
@@ -114,7 +121,7 @@ enum lwc_table {
 	LWC_TABLES,
 };
 
-/* offset: of the first metadata block, a multiple of 4096. count: entries. */
+/* offset: of the first metadata block, a multiple of 4096; 0 without entries. count: entries. */
 struct lwc_table_ref {
 	__le64 offset;
 	__le64 count;
@@ -122,7 +129,11 @@ struct lwc_table_ref {
 	__le32 reserved;
 };
 
-/* crc: crc32c (Castagnoli) of bytes 16..4095 of the slot. */
+/*
+ * crc: crc32c (Castagnoli) of bytes 16..4095 of the slot. payload_align: a
+ * power of two up to LWC_PAYLOAD_ALIGN_MAX; the stored bytes of each tile begin
+ * at a multiple of it.
+ */
 struct lwc_superblock {
 	__u8 magic[LWC_MAGIC_SIZE];
 	__le32 crc;
@@ -139,7 +150,8 @@ struct lwc_superblock {
 	__le32 payload_align;
 	__le32 reserved0;
 	struct lwc_table_ref tables[LWC_TABLES];
-	__u8 reserved[3848];		/* zero */
+	__u8 extension[1024];		/* of bits in compat and ro_compat */
+	__u8 reserved[2824];		/* zero */
 };
 
 /* crc: crc32c of bytes 4..4095. Unused payload bytes are zero. */
@@ -156,14 +168,19 @@ enum lwc_file_kind {
 	LWC_FILE_DIRECTORY = 2,
 };
 
-/* Sorted by name. name: relative, '/' between components, never "." or "..". */
+/*
+ * Sorted by name, bytewise as unsigned; none twice. name: relative, 1 to
+ * LWC_NAME_MAX bytes but no NUL, of no particular encoding; '/' between
+ * components of 1 to 255 bytes, never "." or "..". Each directory that a name
+ * goes through has an entry of its own.
+ */
 struct lwc_file {
 	__le64 name_offset;		/* in NAMES */
 	__le32 name_length;
 	__le16 kind;
-	__le16 mode;			/* permission bits */
+	__le16 mode;			/* permission bits, 0777 at most */
 	__le64 size;
-	__le64 extent_first;		/* behind those of the files before */
+	__le64 extent_first;		/* behind those of the files before, if there are any */
 	__le64 extent_count;		/* extents tile the file without holes */
 	__u8 sha256[32];		/* of the original file; zero for a directory */
 };
@@ -179,7 +196,8 @@ struct lwc_extent {
 /*
  * From 16 on: blocks of quantised weights as GGUF has them. An element by
  * itself has no bytes; the comment says how many elements of the last dimension a
- * block holds, and its bytes. That dimension is a multiple of the first number.
+ * block holds, and its bytes. That dimension is a multiple of the first number,
+ * also where another is 0.
  */
 enum lwc_dtype {
 	LWC_DTYPE_BYTES = 0,		/* literals */
@@ -231,9 +249,18 @@ enum lwc_dtype {
 #define LWC_NO_ARENA	(~0ull)
 
 /*
- * An object of decoded_size bytes in tile_count tiles of tile_bytes each; the
- * last one holds the rest. arena_offset grows with the index; literals have
- * LWC_NO_ARENA. sha256: over the concatenated sha256 of its decoded tiles.
+ * An object of decoded_size bytes in tile_count tiles of tile_bytes each (1 to
+ * LWC_TILE_MAX); the last one holds the rest. Its tiles are behind those of the
+ * objects before; tile_first may be any index in the table, or its end, if
+ * there are none. shape: outermost dimension first; decoded_size is what dtype
+ * and shape make it, of a tensor without dimensions one element. Literals have
+ * no name, no shape and dtype bytes.
+ *
+ * The arena is a space of arena_size bytes in which each tensor that is not
+ * empty has a place of its own: arena_offset, a multiple of 4096 and behind the
+ * tensors before. LWC_NO_ARENA is for literals, and for tensors that have no
+ * place there.
+ * sha256: over the concatenated sha256 of its decoded tiles.
  */
 struct lwc_object {
 	__le64 name_offset;
@@ -253,8 +280,8 @@ struct lwc_object {
 enum lwc_codec_id {
 	LWC_CODEC_NONE = 0,		/* ends a chain */
 	LWC_CODEC_RAW = 1,
-	LWC_CODEC_CONST = 2,		/* stored: one element of 1, 2, 4 or 8 bytes */
-	LWC_CODEC_ZSTD = 3,		/* one frame, exact content size, no dictionary */
+	LWC_CODEC_CONST = 2,		/* stored: 1, 2, 4 or 8 bytes, which all of the tile repeats */
+	LWC_CODEC_ZSTD = 3,		/* one frame of RFC 8878 */
 	LWC_CODEC_LEVELS = 4,
 	LWC_CODEC_PLANES = 5,		/* byte planes of param-byte elements, then inner */
 	LWC_CODEC_COPY = 6,		/* same bytes as tile ref; never of a COPY */
@@ -268,12 +295,22 @@ enum lwc_codec_id {
 /*
  * chain: outermost first; the stored bytes are input of the last codec. Valid
  * chains: one codec, PLANES followed by RAW or ZSTD, SPARSE or GRID followed by
- * RAW or LEVELS (of GRID, LEVELS of a one-byte field). param: element size of PLANES,
- * structure of LEVELS, else 0. field: of LEVELS and DELTA, which has no nibbles, else 0.
- * stored: from 1 to 64 more than the tile's decoded bytes; of DELTA from 0 to the
- * decoded bytes. COPY stores nothing: offset, stored and crc are those of the tile
- * it names, which has stored bytes, and which ref repeats for checking; they say
- * nothing of a base even if that tile is a DELTA.
+ * RAW or LEVELS (of GRID, LEVELS of a one-byte field). param: element size of
+ * PLANES (2 .. 8), structure of LEVELS, else 0. field: of LEVELS and DELTA,
+ * which has no nibbles, else 0. stored: from 1 to 64 more than the tile's
+ * decoded bytes; of DELTA from 0 to the decoded bytes. COPY stores nothing:
+ * offset, stored and crc are those of the tile it names, which has stored
+ * bytes, and which they repeat for checking; base is 0 even if that tile is a
+ * DELTA. A COPY is decoded as the entry of tile ref says, to the COPY's own
+ * decoded bytes.
+ *
+ * ZSTD: one frame that says its content size, which is right; no dictionary, no
+ * skippable frame, nothing behind it, a content checksum only if it is right. A
+ * window of more than 8 MiB need not be read.
+ * CONST: the tile's bytes are a multiple of the stored ones.
+ * PLANES: the tile is elements of param bytes, a multiple of that; the inner
+ * codec holds the first, lowest byte of all elements in order, then the second
+ * one of all, and so on.
  *
  * DELTA: ref is the index of a tile in the TILES table of base number `base` of
  * DEPS. That tile decodes to as many bytes; it may be a COPY, but no DELTA.
@@ -315,9 +352,9 @@ struct lwc_dep {
  * Nibbles are halves of a byte, the lower one first, each a weight.
  *
  * kept: mantissa bits from the top that are stored; those below are zero in
- * every weight of the tile. With R bits in the rest (kept + 1; kept for i8; none for nibbles),
- * R / 8 byte planes hold its upper bits, one byte for each weight, and a
- * stream of codes of R % 8 bits the others.
+ * every weight of the tile. With R bits in the rest (kept + 1; kept for i8;
+ * none for nibbles), R / 8 byte planes hold its upper bits, one byte for each
+ * weight, and a stream of codes of R % 8 bits the others.
  *
  * A stream of w-bit codes: code i is bits i * w .. i * w + w - 1, where bit b
  * is bit b % 8 of byte b / 8; the bits of the last byte that are left are zero.
@@ -326,7 +363,8 @@ struct lwc_dep {
  * 0. The code of all ones says that the weight goes on to the next level,
  * where the next code is its own; past the last level its symbol is the next
  * byte of the escapes. Any other code c of a level stands for symbol number
- * c + (sum of 2^w - 1 over the levels before).
+ * c + (sum of 2^w - 1 over the levels before). All symbols are below 2 to the
+ * bits of a symbol, those of symbols[] and of escapes. A tile is whole elements.
  *
  * Layout of the stored bytes: struct lwc_levels_header; the byte planes, upper
  * bits first; the stream of each level; the escapes; the stream of the rest.
@@ -357,7 +395,7 @@ enum lwc_field {
 
 struct lwc_levels_header {
 	__le32 weights;
-	__le32 reached[LWC_LEVELS_MAX];	/* [l]: weights that level l passes on */
+	__le32 reached[LWC_LEVELS_MAX];	/* [l]: weights that level l passes on; 0 without a level l */
 	__u8 kept;
 	__u8 reserved0[3];
 	__u8 symbols[LWC_LEVELS_SYMBOLS]; /* unused ones are zero */
@@ -369,7 +407,9 @@ struct lwc_levels_header {
 /*
  * SPARSE: elements of `element` bytes (1, 2 or 4) that are not all zero bits,
  * in order, by the codec that follows in the chain; and a mask that says where
- * they belong. An element with its bit set may be zero too.
+ * they belong. An element with its bit set may be zero too. The inner codec
+ * makes kept * element bytes; it does not matter to it of what size the
+ * elements of its own field are. The tile is whole elements.
  *
  * LWC_MASK_BITS: bit i % 8 of byte i / 8 is set for element i if it is stored;
  * the bits of the last byte that are left are zero.
@@ -393,17 +433,18 @@ struct lwc_sparse_header {
 };
 
 /*
- * GRID: elements of a float field (bf16, f16 or f32) that are made from integers
- * of a byte, stored by the inner codec, and the parameters of their group: groups
- * are `group` elements in order (LWC_TILE_MAX at most), the last one may have
- * fewer. "Rounded" is to the nearest value of the field `through` (one of the same three; that of the
- * elements where the arithmetic was no other), ties to even, overflow to
- * infinity, with the sign kept; the result is then rounded to the field in the same
- * way.
+ * GRID: elements of a float field (bf16, f16 or f32) that are made from
+ * integers of a byte, stored by the inner codec, and the parameters of their
+ * group: groups are `group` elements in order (LWC_TILE_MAX at most), the last
+ * one may have fewer. "Rounded" is to the nearest value of the field `through`
+ * (one of the same three; that of the elements where the arithmetic was no
+ * other), ties to even, overflow to infinity, with the sign kept; the result is
+ * then rounded to the field in the same way.
  *
- * LWC_GRID_PRODUCT: an integer of -127 .. 127 in two's complement times the scale
- * of its group, rounded. The integer 0 gives a zero with the sign of the scale, 0x80
- * one with the other sign. A scale is a finite normal f32 of either sign.
+ * LWC_GRID_PRODUCT: an integer of -127 .. 127 in two's complement times the
+ * scale of its group, rounded. The integer 0 gives a zero with the sign of the
+ * scale, 0x80 one with the other sign. A scale is a finite normal f32 of either
+ * sign.
  * LWC_GRID_AFFINE: an integer of 0 .. 255 times the scale plus the offset of its
  * group, added exactly and rounded. Scales are positive; an offset is a finite
  * normal f32 or zero, not -0.
@@ -444,10 +485,11 @@ struct lwc_grid_header {
 
 /*
  * DELTA: an entropy code for the differences between the elements of the tile
- * and those of the base's tile, given the symbol (see LEVELS; of i8 the upper two
- * bits) of the base's element. In all fields that are floats, elements are taken as
- * integers in the order of the values, one to one: with n bits, those without sign are moved up
- * by 2^(n-1), all bits of the others inverted. The difference d, modulo 2^n in
+ * and those of the base's tile, given the symbol (see LEVELS; of i8 the upper
+ * two bits) of the base's element. In all fields that are floats, elements are
+ * taken as integers in the order of the values, one to one: with n bits, those
+ * without sign are moved up by 2^(n-1), all bits of the others inverted. The
+ * difference d, modulo 2^n in
  * -2^(n-1) .. 2^(n-1) - 1, becomes u = 2 * d, or -2 * d - 1 if d is negative.
  *
  * The shift of an element is shift + max(0, pivot - symbol), n - 6 at most. Its
@@ -506,14 +548,16 @@ struct lwc_delta_header {
 /*
  * SPLIT: the tile is an array of blocks, and these are structs of so many
  * members, each of which is `bytes` long; a block has as many bytes as all of
- * them together, and the tile is whole blocks. A member's content is its bytes of
- * the first block, of the second, and so on. It is stored as it is (RAW), as one zstd
- * frame (ZSTD, as for a tile), or by LEVELS of a one-byte field (LEVELS, with
- * structure and field, which are zero else; at most LWC_SPLIT_LEVELS_MAX
- * bytes of content). What a member means is not the container's business: a
- * quantised weight's scale may be one member or two, for the upper byte
- * compresses and the lower one does not. The incompat bits of ZSTD, structures and
- * fields that members use are set as for tiles.
+ * them together, and the tile is whole blocks. A member's content is its bytes
+ * of the first block, of the second, and so on. It is stored as it is (RAW), as
+ * one zstd frame (ZSTD, as for a tile), or by LEVELS of a one-byte field
+ * (LEVELS, with structure and field, which are zero else; at most
+ * LWC_SPLIT_LEVELS_MAX bytes of content). What a member means is not the
+ * container's business: a quantised weight's scale may be one member or two,
+ * for the upper byte compresses and the lower one does not. The incompat bits
+ * of ZSTD, structures and fields that members use are set as for tiles; who
+ * knows them all may leave it to a check of the whole file to notice that one
+ * is not.
  *
  * Layout of the stored bytes: struct lwc_split_header, struct lwc_split_member
  * for each member, the stored bytes of each member.

@@ -29,6 +29,7 @@ enum lwc_error {
 	LWC_ERR_FEATURE,	/* unknown incompat bit */
 	LWC_ERR_BOUNDS,		/* a table or tile outside the file */
 	LWC_ERR_TABLE,		/* table geometry or block header wrong */
+	LWC_ERR_UNANNOUNCED,	/* incompat lacks a bit of what occurs */
 	LWC_ERRORS,
 };
 
@@ -250,12 +251,17 @@ enum lwc_error lwc_block_check(const struct lwc_block *block,
 			       const struct lwc_superblock *sb, u32 table,
 			       u64 index);
 
-/* tiles: entries of the tile table; arena_end: end of the object before. */
 enum lwc_error lwc_object_check(const struct lwc_object *object,
 				const struct lwc_superblock *sb);
 
 /* Decoded length of tile index of the object (0..tile_count-1). */
 u32 lwc_tile_length(const struct lwc_object *object, u64 index);
+
+/*
+ * The incompat bits that the entry asks for; what the members of a SPLIT ask
+ * for is in its stored bytes. Of codecs that are not known none.
+ */
+u64 lwc_tile_features(const struct lwc_tile *entry);
 
 enum lwc_error lwc_tile_check(const struct lwc_tile *entry,
 			      const struct lwc_superblock *sb, u32 decoded_len);

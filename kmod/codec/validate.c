@@ -20,6 +20,7 @@ static const char *const messages[LWC_ERRORS] = {
 	[LWC_ERR_FEATURE] = "needs a feature that this reader does not know",
 	[LWC_ERR_BOUNDS] = "points outside the file or its table",
 	[LWC_ERR_TABLE] = "table is malformed",
+	[LWC_ERR_UNANNOUNCED] = "needs a feature that the superblock does not announce",
 };
 
 const char *lwc_error_string(enum lwc_error error)
@@ -142,7 +143,7 @@ static bool table_inside(const struct lwc_superblock *sb, u32 table)
 	if (lwc_le32(&ref->entry_size) != size || lwc_le32(&ref->reserved))
 		return false;
 	if (!count)
-		return true;
+		return !ref->offset;
 	if (lwc_le64(&ref->offset) % LWC_BLOCK_SIZE)
 		return false;
 	if (check_mul_overflow((count - 1) / per_block + 1, (u64)LWC_BLOCK_SIZE, &bytes))
@@ -165,7 +166,7 @@ bool lwc_superblock_written(const struct lwc_superblock *sb)
 
 enum lwc_error lwc_superblock_check(const struct lwc_superblock *sb, u64 file_len, u64 *unknown)
 {
-	u32 table;
+	u32 align = lwc_le32(&sb->payload_align), table;
 
 	*unknown = 0;
 	if (memcmp(sb->magic, LWC_MAGIC, LWC_MAGIC_SIZE))
@@ -182,6 +183,8 @@ enum lwc_error lwc_superblock_check(const struct lwc_superblock *sb, u64 file_le
 		return LWC_ERR_BOUNDS;
 	if (lwc_le32(&sb->reserved0) || !zeroes(sb->reserved, sizeof(sb->reserved)))
 		return LWC_ERR_TABLE;
+	if (!align || align & (align - 1) || align > LWC_PAYLOAD_ALIGN_MAX)
+		return LWC_ERR_TABLE;
 	for (table = 0; table < LWC_TABLES; table++)
 		if (!table_inside(sb, table))
 			return LWC_ERR_TABLE;
@@ -193,16 +196,30 @@ enum lwc_error lwc_superblock_check(const struct lwc_superblock *sb, u64 file_le
 	return LWC_OK;
 }
 
+/* Bytes that the entries in block index of a table take. */
+static u32 block_used(const struct lwc_superblock *sb, u32 table, u64 index)
+{
+	u32 size = lwc_table_entry_size(table), per_block = LWC_BLOCK_PAYLOAD / size;
+	u64 count = lwc_le64(&sb->tables[table].count);
+
+	if (index < count / per_block)
+		return per_block * size;
+	return index == count / per_block ? (u32)(count % per_block) * size : 0;
+}
+
 enum lwc_error lwc_block_check(const struct lwc_block *block, const struct lwc_superblock *sb,
 			       u32 table, u64 index)
 {
 	const u8 *bytes = (const u8 *)block;
+	u32 used = block_used(sb, table, index);
 
 	if (lwc_crc32c(0, bytes + 4, LWC_BLOCK_SIZE - 4) != lwc_le32(&block->crc))
 		return LWC_ERR_CRC;
 	if (lwc_le32(&block->table) != table || lwc_le64(&block->index) != index ||
 	    memcmp(block->uuid, sb->uuid, sizeof(sb->uuid)))
 		return LWC_ERR_TABLE;
+	if (!zeroes(block->payload + used, LWC_BLOCK_PAYLOAD - used))
+		return LWC_ERR_PADDING;
 	return LWC_OK;
 }
 
@@ -227,14 +244,18 @@ static bool shape_ok(const struct lwc_object *object, u64 size)
 
 	if (!bytes || ndim > LWC_MAX_DIMS)
 		return false;
+	if (!zeroes((const u8 *)&object->shape[ndim], (LWC_MAX_DIMS - ndim) * sizeof(__le64)))
+		return false;
 	if (!lwc_le32(&object->name_length))
 		return dtype == LWC_DTYPE_BYTES && !ndim;
+	row = ndim ? lwc_le64(&object->shape[ndim - 1]) : 1;
+	if (row % block.elements)
+		return false;
 	for (i = 0; i < ndim; i++)
 		empty |= !lwc_le64(&object->shape[i]);
 	if (empty)
 		return !size;
-	row = ndim ? lwc_le64(&object->shape[ndim - 1]) : 1;
-	if (row % block.elements || check_mul_overflow(bytes, row / block.elements, &bytes))
+	if (check_mul_overflow(bytes, row / block.elements, &bytes))
 		return false;
 	for (i = 0; i + 1 < ndim; i++)
 		if (check_mul_overflow(bytes, lwc_le64(&object->shape[i]), &bytes))
@@ -256,9 +277,14 @@ enum lwc_error lwc_object_check(const struct lwc_object *object, const struct lw
 		return LWC_ERR_TABLE;
 	if (!shape_ok(object, size))
 		return LWC_ERR_GEOMETRY;
+	if ((lwc_le32(&object->dtype) & 0xffff) >= LWC_DTYPE_Q4_0 &&
+	    !(lwc_le64(&sb->incompat) & LWC_INCOMPAT_BLOCKS))
+		return LWC_ERR_UNANNOUNCED;
 	if (!tile_bytes || tile_bytes > LWC_TILE_MAX ||
 	    tiles != size / tile_bytes + !!(size % tile_bytes))
 		return LWC_ERR_GEOMETRY;
+	if (!lwc_le32(&object->name_length))
+		return arena == LWC_NO_ARENA ? LWC_OK : LWC_ERR_GEOMETRY;
 	if (arena != LWC_NO_ARENA &&
 	    (arena % 4096 || check_add_overflow(arena, size, &end) ||
 	     end > lwc_le64(&sb->arena_size)))
@@ -309,22 +335,53 @@ static bool places_ok(const struct lwc_tile *entry, const struct lwc_superblock 
 	if (entry->chain[0] == LWC_CODEC_DELTA) {
 		if (!range_ok(sb, LWC_TABLE_DEPS, entry->base, 1))
 			return false;
-		return stored ? inside(sb, offset, stored) : !offset && !lwc_le32(&entry->crc);
-	}
-	if (entry->base || !inside(sb, offset, stored))
+		if (!stored)
+			return !offset && !lwc_le32(&entry->crc);
+	} else if (entry->base) {
 		return false;
+	}
+	if (!inside(sb, offset, stored) || offset & (lwc_le32(&sb->payload_align) - 1))
+		return false;
+	if (entry->chain[0] == LWC_CODEC_DELTA)
+		return true;
 	return entry->chain[0] == LWC_CODEC_COPY ? range_ok(sb, LWC_TABLE_TILES, ref, 1) : !ref;
+}
+
+u64 lwc_tile_features(const struct lwc_tile *entry)
+{
+	static const u64 codecs[LWC_CODECS] = {
+		[LWC_CODEC_ZSTD] = LWC_INCOMPAT_ZSTD,
+		[LWC_CODEC_PLANES] = LWC_INCOMPAT_PLANES,
+		[LWC_CODEC_COPY] = LWC_INCOMPAT_COPY,
+		[LWC_CODEC_SPARSE] = LWC_INCOMPAT_SPARSE,
+		[LWC_CODEC_GRID] = LWC_INCOMPAT_GRID,
+		[LWC_CODEC_SPLIT] = LWC_INCOMPAT_SPLIT,
+		[LWC_CODEC_DELTA] = LWC_INCOMPAT_DELTA,
+	};
+	u64 features = 0;
+	u32 i;
+
+	for (i = 0; i < LWC_CHAIN_MAX && entry->chain[i] < LWC_CODECS; i++) {
+		features |= codecs[entry->chain[i]];
+		if (entry->chain[i] == LWC_CODEC_LEVELS && entry->param < LWC_STRUCTURES)
+			features |= LWC_INCOMPAT_STRUCTURE(entry->param);
+	}
+	if (entry->field && entry->field < LWC_FIELDS)
+		features |= LWC_INCOMPAT_FIELD(entry->field);
+	return features;
 }
 
 enum lwc_error lwc_tile_check(const struct lwc_tile *entry, const struct lwc_superblock *sb,
 			      u32 decoded_len)
 {
 	u32 stored = lwc_le32(&entry->stored);
+	bool delta = entry->chain[0] == LWC_CODEC_DELTA;
 
 	if (!chain_ok(entry) || entry->reserved)
 		return LWC_ERR_CHAIN;
-	if ((!stored && entry->chain[0] != LWC_CODEC_DELTA) || stored > LWC_TILE_MAX ||
-	    stored > decoded_len + 64u)
+	if (lwc_tile_features(entry) & ~lwc_le64(&sb->incompat))
+		return LWC_ERR_UNANNOUNCED;
+	if ((!stored && !delta) || stored > LWC_TILE_MAX || stored > decoded_len + (delta ? 0 : 64u))
 		return LWC_ERR_GEOMETRY;
 	return places_ok(entry, sb) ? LWC_OK : LWC_ERR_BOUNDS;
 }
@@ -345,7 +402,7 @@ enum lwc_error lwc_file_check(const struct lwc_file *file, const struct lwc_supe
 	u32 kind = lwc_file_kind(file), mode = lwc_file_mode(file);
 	u32 name = lwc_le32(&file->name_length);
 
-	if ((kind != LWC_FILE_REGULAR && kind != LWC_FILE_DIRECTORY) || mode > 07777 || !name ||
+	if ((kind != LWC_FILE_REGULAR && kind != LWC_FILE_DIRECTORY) || mode > 0777 || !name ||
 	    name > LWC_NAME_MAX)
 		return LWC_ERR_TABLE;
 	if (!range_ok(sb, LWC_TABLE_NAMES, lwc_le64(&file->name_offset), name) ||
@@ -353,7 +410,8 @@ enum lwc_error lwc_file_check(const struct lwc_file *file, const struct lwc_supe
 		      lwc_le64(&file->extent_count)))
 		return LWC_ERR_BOUNDS;
 	if (kind == LWC_FILE_DIRECTORY &&
-	    (lwc_le64(&file->size) || lwc_le64(&file->extent_count)))
+	    (lwc_le64(&file->size) || lwc_le64(&file->extent_count) ||
+	     !zeroes(file->sha256, sizeof(file->sha256))))
 		return LWC_ERR_GEOMETRY;
 	return LWC_OK;
 }

@@ -89,7 +89,7 @@ static void table(u32 number, u64 count, void (*fill)(u64 index, void *entry))
     struct lwc_block block;
 
     superblock.tables[number] =
-        (struct lwc_table_ref){.offset = end, .count = count, .entry_size = size};
+        (struct lwc_table_ref){.offset = count ? end : 0, .count = count, .entry_size = size};
     for (u64 done = 0; done < count; done += per_block) {
         memset(&block, 0, sizeof(block));
         block.table = number;

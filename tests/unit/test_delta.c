@@ -380,7 +380,8 @@ static void test_choice(void **unused)
 
 static void test_entries(void **unused)
 {
-    struct lwc_superblock sb = {.file_size = 1 << 20};
+    struct lwc_superblock sb = {
+        .file_size = 1 << 20, .payload_align = 64, .incompat = LWC_INCOMPAT_KNOWN};
     struct lwc_tile good = {.offset = LWC_DATA_START,
                             .stored = 100,
                             .chain = {LWC_CODEC_DELTA},

@@ -4,6 +4,7 @@
 #include "copies.h"
 #include "parallel.h"
 #include "source.h"
+#include "container/features.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -41,48 +42,6 @@ struct packing {
     struct failure hash_failure;
     int hash_result;
 };
-
-/* What the members of stored bytes of SPLIT need. */
-static uint64_t split_features(const uint8_t *stored, uint32_t size)
-{
-    uint32_t at = sizeof(struct lwc_split_header);
-    uint64_t features = LWC_INCOMPAT_SPLIT;
-    struct lwc_split_member member;
-
-    for (uint8_t i = 0; i < stored[0] && at + sizeof(member) <= size; i++, at += sizeof(member)) {
-        memcpy(&member, stored + at, sizeof(member));
-        if (member.codec == LWC_CODEC_ZSTD)
-            features |= LWC_INCOMPAT_ZSTD;
-        else if (member.codec == LWC_CODEC_LEVELS)
-            features |= LWC_INCOMPAT_STRUCTURE(member.structure) | LWC_INCOMPAT_FIELD(member.field);
-    }
-    return features;
-}
-
-static uint64_t features_of(const struct lwc_tile *tile, const uint8_t *stored)
-{
-    uint64_t features = 0;
-
-    for (int i = 0; i < LWC_CHAIN_MAX; i++) {
-        if (tile->chain[i] == LWC_CODEC_ZSTD)
-            features |= LWC_INCOMPAT_ZSTD;
-        else if (tile->chain[i] == LWC_CODEC_PLANES)
-            features |= LWC_INCOMPAT_PLANES;
-        else if (tile->chain[i] == LWC_CODEC_COPY)
-            features |= LWC_INCOMPAT_COPY;
-        else if (tile->chain[i] == LWC_CODEC_LEVELS)
-            features |= LWC_INCOMPAT_STRUCTURE(tile->param) | LWC_INCOMPAT_FIELD(tile->field);
-        else if (tile->chain[i] == LWC_CODEC_SPARSE)
-            features |= LWC_INCOMPAT_SPARSE;
-        else if (tile->chain[i] == LWC_CODEC_GRID)
-            features |= LWC_INCOMPAT_GRID;
-        else if (tile->chain[i] == LWC_CODEC_DELTA)
-            features |= LWC_INCOMPAT_DELTA;
-        else if (tile->chain[i] == LWC_CODEC_SPLIT)
-            features |= split_features(stored, tile->stored);
-    }
-    return features;
-}
 
 /* The object's hash is made of the hashes of its tiles, in order. */
 static int add_tile_hash(struct packing *packing, struct lwc_object *object, uint64_t tile,
@@ -130,7 +89,7 @@ static int store_tile(struct packing *packing, uint64_t index, struct ready_tile
     if (tile->entry.stored && place_tile(packing, index, tile, failure) < 0)
         return -1;
     packing->counts.kept += tile->kept;
-    packing->incompat |= features_of(&tile->entry, tile->stored);
+    packing->incompat |= tile_features(&tile->entry, tile->stored);
     packing->tiles[index] = tile->entry;
     return 0;
 }

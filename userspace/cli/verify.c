@@ -176,7 +176,8 @@ static int verify_all(struct verify *verify, struct failure *failure)
     int result;
 
     if (container_check_blocks(verify->container, failure) < 0 ||
-        container_check_files(verify->container, failure) < 0)
+        container_check_files(verify->container, failure) < 0 ||
+        container_check_objects(verify->container, failure) < 0)
         return -1;
     verify->files = container_count(verify->container, LWC_TABLE_FILES);
     verify->readers = contents_readers_new(verify->threads, failure);

@@ -44,6 +44,48 @@ int container_file_name(struct container *container, const struct lwc_file *file
     return 0;
 }
 
+/* Name and entry of file index, which have been checked. */
+static int get_file(struct container *container, uint64_t index, struct lwc_file *file, char *name,
+                    struct failure *failure)
+{
+    return container_file(container, index, file, failure) < 0
+               ? -1
+               : container_name(container, file->name_offset, file->name_length, name, failure);
+}
+
+/* Is the directory that the name is in among the first `files` entries, which are in order? */
+static int check_directory(struct container *container, uint64_t files, const char *name,
+                           struct failure *failure)
+{
+    const char *slash = strrchr(name, '/');
+    char directory[LWC_NAME_MAX + 1], other[LWC_NAME_MAX + 1];
+    uint64_t first = 0, end = files;
+
+    if (!slash)
+        return 0;
+    memcpy(directory, name, (size_t)(slash - name));
+    directory[slash - name] = '\0';
+    while (first < end) {
+        uint64_t middle = first + (end - first) / 2;
+        struct lwc_file file;
+        int order;
+
+        if (get_file(container, middle, &file, other, failure) < 0)
+            return -1;
+        order = strcmp(other, directory);
+        if (order == 0 && file.kind == LWC_FILE_DIRECTORY)
+            return 0;
+        if (order == 0)
+            break;
+        if (order < 0)
+            first = middle + 1;
+        else
+            end = middle;
+    }
+    return fail(failure, "%s: %.600s: its directory is not in the container; the file is damaged",
+                container_path(container), name);
+}
+
 int container_check_files(struct container *container, struct failure *failure)
 {
     char names[2][LWC_NAME_MAX + 1] = {"", ""};
@@ -60,6 +102,8 @@ int container_check_files(struct container *container, struct failure *failure)
         if (strcmp(names[~i & 1], name) >= 0)
             return fail(failure, "%s: %.600s: names are not in order; the file is damaged",
                         container_path(container), name);
+        if (check_directory(container, i, name, failure) < 0)
+            return -1;
         if (!file.extent_count)
             continue;
         if (file.extent_first < end)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "reader.h"
+#include "features.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -552,6 +553,8 @@ static int read_and_decode(struct container *container, struct decoder *decoder,
     else
         *error = lwc_tile_decode(decoder->impl, tile, stored, tile->stored, out, decoded,
                                  &decoder->scratch);
+    if (*error == LWC_OK && tile_features(tile, stored) & ~container->superblock.incompat)
+        *error = LWC_ERR_UNANNOUNCED;
     return 0;
 }
 

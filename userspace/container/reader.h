@@ -122,8 +122,12 @@ int container_read_tile(struct container *container, struct decoder *decoder,
 int container_file_name(struct container *container, const struct lwc_file *file, char *name,
                         struct failure *failure);
 
-/* Check all files: names safe, sorted, none twice; extents as below. */
+/* Check all files: names safe, sorted, none twice, in directories that are there; extents as below.
+ */
 int container_check_files(struct container *container, struct failure *failure);
+
+/* Check all objects: none shares tiles or a place in the arena with another one. */
+int container_check_objects(struct container *container, struct failure *failure);
 
 /*
  * Check that extents first..first+count-1 tile the file without holes and lie

@@ -257,7 +257,7 @@ static int write_table(struct writer *writer, uint32_t table, const struct write
     struct lwc_superblock *superblock = &writer->superblock;
     uint32_t entry_size = lwc_table_entry_size(table);
     uint64_t per_block = LWC_BLOCK_PAYLOAD / entry_size;
-    uint64_t offset = align_up(writer->end, LWC_BLOCK_SIZE);
+    uint64_t offset = data->count ? align_up(writer->end, LWC_BLOCK_SIZE) : 0;
     struct lwc_block block;
 
     superblock->tables[table] =
@@ -276,8 +276,8 @@ static int write_table(struct writer *writer, uint32_t table, const struct write
         if (write_at(writer, &block, sizeof(block), offset, failure) < 0)
             return -1;
         offset += LWC_BLOCK_SIZE;
+        writer->end = offset;
     }
-    writer->end = offset;
     return 0;
 }
 

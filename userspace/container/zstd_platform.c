@@ -13,8 +13,12 @@ bool lwc_zstd_decode(void *workspace, size_t workspace_len, u8 *dst, size_t dst_
                      size_t src_len)
 {
     ZSTD_DCtx *context = ZSTD_initStaticDCtx(workspace, workspace_len);
+    ZSTD_frameHeader header;
 
-    if (!context || ZSTD_getFrameContentSize(src, src_len) != dst_len)
+    /* not ZSTD_getFrameContentSize: it takes frames from before RFC 8878, as few zstd do */
+    if (!context || ZSTD_getFrameHeader(&header, src, src_len))
+        return false;
+    if (header.frameType != ZSTD_frame || header.frameContentSize != dst_len)
         return false;
     if (ZSTD_findFrameCompressedSize(src, src_len) != src_len)
         return false;

@@ -230,7 +230,10 @@ def bad_simple():
                          ("dictionary", frame[:4] + b"\x21" + b"\x01" + frame[5:]),
                          ("unknown-size", frame[:4] + b"\0\x40" + frame[6:]),
                          ("size-more", flipped(frame, 5, 1)), ("block-of-type-3", flipped(frame, 6, 6)),
-                         ("skippable", b"\x50\x2a\x4d\x18\x04\0\0\0abcd"), ("nothing", b"")):
+                         ("skippable", b"\x50\x2a\x4d\x18\x04\0\0\0abcd"),
+                         # zstd 0.7: sound in its time, but no frame of RFC 8878
+                         ("before-rfc", b"\x27\xb5\x2f\xfd\x20\x64\x40\0\x64" + data + b"\xc0\0\0"),
+                         ("nothing", b"")):
         yield f"zstd-{name}", "ZSTD", tile, stored
         yield f"planes-zstd-{name}", "ZSTD", Tile(("PLANES", "ZSTD"), b"", data, 2), stored
     for number in (0, 6, 255):

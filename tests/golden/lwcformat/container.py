@@ -29,10 +29,11 @@ SUPERBLOCK = {"magic": (0, "B", 8), "crc": (8, "I", 0), "version": (12, "I", 0),
               "uuid": (24, "B", 16), "compat": (40, "Q", 0), "ro_compat": (48, "Q", 0), "incompat": (56, "Q", 0),
               "file_size": (64, "Q", 0), "bytes_original": (72, "Q", 0), "weights": (80, "Q", 0),
               "arena_size": (88, "Q", 0), "payload_align": (96, "I", 0), "reserved0": (100, "I", 0),
-              "reserved": (248, "B", 3848)}
+              "extension": (248, "B", 1024), "reserved": (1272, "B", 2824)}
 TABLE_REF = {"offset": (0, "Q", 0), "count": (8, "Q", 0), "entry_size": (16, "I", 0), "reserved": (20, "I", 0)}
 TABLE_REFS = 104
-BLOCK_HEADER = {"crc": (0, "I", 0), "table": (4, "I", 0), "index": (8, "Q", 0), "uuid": (16, "B", 16)}
+BLOCK_HEADER = {"crc": (0, "I", 0), "table": (4, "I", 0), "index": (8, "Q", 0), "uuid": (16, "B", 16),
+                "payload": (32, "B", PAYLOAD)}
 ENTRIES = {
     "files": (72, {"name_offset": (0, "Q", 0), "name_length": (8, "I", 0), "kind": (12, "H", 0), "mode": (14, "H", 0),
                    "size": (16, "Q", 0), "extent_first": (24, "Q", 0), "extent_count": (32, "Q", 0),
@@ -102,11 +103,17 @@ def codings(tile):
         yield from (coding for _, *coding, _ in split_members(tile.stored))
 
 
+# all bits of version 1: codecs and dtypes, structures 1 to 5, fields 1 to 7
+KNOWN = sum(1 << bit for bit in (*FEATURES.values(), *range(17, 22), *range(33, 40)))
+
+
 def features(objects):
     bits = 0
     for codec, structure, field in (coding for o in objects for tile in o.tiles for coding in codings(tile)):
         if codec == CODECS["LEVELS"]:
-            bits |= 1 << (16 + structure) | 1 << (32 + field)
+            bits |= 1 << (16 + structure)
+        if field and codec in (CODECS["LEVELS"], CODECS["DELTA"]):
+            bits |= 1 << (32 + field)
         for name, bit in FEATURES.items():
             bits |= int(codec == CODECS.get(name)) << bit
     return bits | int(any(DTYPES[o.dtype] >= 16 for o in objects)) << FEATURES["BLOCKS"]
@@ -130,10 +137,10 @@ def make_superblock(refs, generation, uuid, incompat, file_size, original, weigh
 class Builder:
     """
     One generation, behind the bytes of those before. kept: (offset, Tile)s that are there already; base: the Builder
-    of the container that DELTA tiles are against.
+    of the container that DELTA tiles are against; incompat: bits, if not just those of what occurs.
     """
 
-    def __init__(self, files, objects, data=bytes(2 * BLOCK), generation=1, kept=(), base=None):
+    def __init__(self, files, objects, data=bytes(2 * BLOCK), generation=1, kept=(), base=None, incompat=None):
         self.data, self.generation = bytearray(data), generation
         self.names, self.entries = b"", {table: [] for table in TABLES}
         self.places = dict(kept)
@@ -146,7 +153,7 @@ class Builder:
             hashes = b"".join(entry[120:] for entry in base.entries["objects"])
             self.entries["deps"] = [base.uuid + hashlib.sha256(hashes).digest()]
         self.entries["names"] = [bytes([byte]) for byte in self.names]
-        self.finish(files, objects)
+        self.finish(files, objects, features(objects) if incompat is None else incompat)
 
     def name(self, text):
         if not text:
@@ -190,7 +197,7 @@ class Builder:
             len(self.entries["extents"]) - first,
             hashlib.sha256(f.data).digest() if f.kind == REGULAR else bytes(32)))
 
-    def finish(self, files, objects):
+    def finish(self, files, objects, incompat):
         content = b"".join(b"".join(self.entries[table]) for table in TABLES)
         self.uuid = hashlib.sha256(bytes([self.generation]) + content).digest()[:16]
         refs = []
@@ -202,5 +209,5 @@ class Builder:
         self.data += bytes(-len(self.data) % BLOCK)
         slot = (self.generation + 1) % 2 * BLOCK
         self.data[slot:slot + BLOCK] = make_superblock(
-            refs, self.generation, self.uuid, features(objects), len(self.data), sum(len(f.data) for f in files),
+            refs, self.generation, self.uuid, incompat, len(self.data), sum(len(f.data) for f in files),
             sum(len(o.data) // BLOCKS[o.dtype][1] * BLOCKS[o.dtype][0] for o in objects if o.name), self.arena)
