@@ -5,7 +5,8 @@
  * behind them.
  *
  * Input: which of the golden containers; then changes of five bytes and a value each, see change().
- * A new golden container is a line at the end of templates[].
+ * A new golden container is a line at the end of templates[]. All have the golden delta-base as
+ * base, and announce all features, so that any tile may become one of another codec.
  * Options: -max_len=256
  */
 #include "container/reader.h"
@@ -20,7 +21,8 @@ enum { ENTRIES = 64, CHANGES = 16, TOUCHED = CHANGES + 2, DECODED = 1 << 14 };
 static const char *const templates[] = {
     "copies", "directories", "literals",   "many-tiles",  "shapes", "two-generations",
     "grid",   "sparse",      "planes",     "levels-2222", "zstd",   "const",
-    "raw",    "empty",       "full-tiles", "grids",
+    "raw",    "empty",       "full-tiles", "grids",       "split",  "blocks",
+    "delta",
 };
 
 enum { TEMPLATES = sizeof(templates) / sizeof(*templates) };
@@ -35,22 +37,44 @@ static struct image images[TEMPLATES];
 static u8 *copy;
 static size_t blocks_touched[TOUCHED], touched;
 static struct decoder decoder;
+static struct container *base;
 static u8 *stored, *decoded;
 static u64 runs, opened, tiles_read, tiles_good;
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void load(struct image *image, const char *name)
+static void put_crc(u8 *at, u32 crc)
+{
+    memcpy(at, &crc, sizeof(crc));
+}
+
+static void template_path(char path[512], const char *name)
 {
     const char *directory = getenv("FUZZ_TEMPLATES");
+
+    snprintf(path, 512, "%s/%s.lwc", directory ? directory : "build-fuzz/templates", name);
+}
+
+static void announce_all(struct image *image, unsigned int slot)
+{
+    u8 *at = image->data + slot * LWC_SUPERBLOCK_SIZE;
+
+    image->superblock.incompat = LWC_INCOMPAT_KNOWN;
+    memcpy(at, &image->superblock, sizeof(image->superblock));
+    put_crc(at + offsetof(struct lwc_superblock, crc),
+            lwc_crc32c(0, at + 16, LWC_SUPERBLOCK_SIZE - 16));
+}
+
+static void load(struct image *image, const char *name)
+{
     struct container *container;
     struct failure failure;
     char path[512];
     FILE *file;
     long size;
 
-    snprintf(path, sizeof(path), "%s/%s.lwc", directory ? directory : "build-fuzz/templates", name);
+    template_path(path, name);
     file = fopen(path, "rb");
     if (!file || fseek(file, 0, SEEK_END) < 0 || (size = ftell(file)) < 0) {
         fprintf(stderr, "%s: cannot read; tests/fuzz/run.sh writes it\n", path);
@@ -66,6 +90,7 @@ static void load(struct image *image, const char *name)
     if (!container)
         abort();
     image->superblock = *container_superblock(container);
+    announce_all(image, container_slot(container));
     container_close(container);
 }
 
@@ -80,6 +105,7 @@ static void print_statistics(void)
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     struct failure failure;
+    char base_path[512];
     size_t largest = 0;
 
     (void)argc;
@@ -88,6 +114,10 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
         load(&images[i], templates[i]);
         largest = images[i].size > largest ? images[i].size : largest;
     }
+    template_path(base_path, "delta-base");
+    base = container_open(base_path, &failure);
+    if (!base)
+        abort();
     copy = malloc(largest);
     stored = malloc(LWC_TILE_MAX);
     decoded = malloc(LWC_TILE_MAX);
@@ -95,11 +125,6 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
         abort();
     atexit(print_statistics);
     return 0;
-}
-
-static void put_crc(u8 *at, u32 crc)
-{
-    memcpy(at, &crc, sizeof(crc));
 }
 
 static void touch(size_t block)
@@ -297,11 +322,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!container)
         return 0;
     opened++;
+    container_set_base(container, base);
     walk_objects(container);
     walk_files(container);
     walk_tiles(container);
     container_check_files(container, &failure);
+    container_check_objects(container, &failure);
     container_check_blocks(container, &failure);
+    container_set_base(container, NULL); /* which closing would close */
     container_close(container);
     return 0;
 }

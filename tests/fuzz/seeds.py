@@ -47,7 +47,7 @@ def main(directory):
     with open(os.path.join(GOLDEN, "errors.txt")) as table:
         lines = [line.split("|") for line in table if line.strip() and not line.startswith("#")]
     for name, base, change, *_ in lines:
-        if re.search(r"\b(raw|truncate|block|payload)\b", change) or base.strip() not in templates:
+        if re.search(r"\b(raw|truncate|block|payload|base:)\b", change) or base.strip() not in templates:
             continue
         data = lzma.open(os.path.join(GOLDEN, "features", base.strip() + ".lwc.xz")).read()
         image = edits.Image(data)
