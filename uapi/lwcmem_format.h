@@ -6,8 +6,12 @@
  * What was written as version 1 can be read for ever: this text changes only
  * to say more clearly what it said, or to add. Vectors and containers in
  * tests/golden hold every reader to it, also those that are not ours; where one
- * of them and this text differ, the vector is right. What is reserved or unused
- * is zero, and a reader refuses anything else. An addition takes a bit of
+ * of them and this text differ, the vector is right. Reserved fields and bits,
+ * and those that this text says are zero, are zero; a reader refuses anything
+ * else. It does not look at the extension of the superblock, at bytes between
+ * payloads and tables, nor at entries of tables that nothing refers to. What
+ * places nothing, because its count or length is 0, may be any index or offset up
+ * to the end of its table. An addition takes a bit of
  *   incompat   if a reader has to know it: who does not refuses the file and
  *              says which bit it is;
  *   ro_compat  if a reader need not, but an update would destroy it: who does
@@ -15,20 +19,22 @@
  *   compat     if it concerns neither: an update or a compacted copy by who does
  *              not know a bit is without it.
  * What a bit of the last two adds begins in the superblock's extension and may
- * go on anywhere behind the superblocks: readers look only at what they know.
+ * go on anywhere behind the superblocks, before file_size.
  *
- * Each codec, structure, field and kind of dtype has an incompat bit. A file
- * has those of what occurs in it, so that it can be read by all who know that;
- * what occurs without its bit is refused.
+ * Each codec (but RAW and CONST), structure, field and kind of dtype has an
+ * incompat bit. A file has at least those of what occurs in it, so that it can
+ * be read by all who know that; what occurs without its bit is refused. Unknown
+ * bits are reported before anything but magic, crc and version is looked at.
  *
  *   0      superblock slot 0 (4096 bytes)
  *   4096   superblock slot 1 (4096 bytes)
  *   8192   payloads of tiles and the tables, in any order
  *
  * A slot was written if its magic and crc are right and its generation is not
- * 0. (Magic, crc and version, which the crc does not cover, are in the same places
- * in all versions.) The one with the higher generation describes the model (slot 0
- * of two with the same). If that one cannot be read, for what it needs or because
+ * 0. The one with the higher generation describes the model (slot 0 of two with
+ * the same). That is so in all versions: the slots, the places of magic, crc,
+ * version and generation, and what the crc covers, which is none of the first
+ * three. If the newer one cannot be read, for what it needs or because
  * the file ends before file_size, the file is refused: the older model is not the
  * model.
  *
@@ -42,9 +48,11 @@
  * new file that then takes the place of the old one by rename.
  *
  * The uuid names the content of one generation: no two generations of a file,
- * and no two containers of different models, have the same. How it is made is
- * the writer's business; lwcmem derives it from the tables and the uuid of the
- * generation before. Hence
+ * and no two containers of different models, have the same. Containers with the
+ * same uuid have the same tables, but for the offsets of tiles, so that numbers
+ * of tiles mean the same in all of them. How the uuid is made is the writer's
+ * business; lwcmem derives it from the tables and the uuid of the generation
+ * before. Hence
  *   - a block that an update left behind is not taken for one of another update
  *     at the same place, although table and index are the same;
  *   - what depends on the container by its uuid notices that the base changed;
@@ -101,7 +109,7 @@
 #define LWC_INCOMPAT_GRID	 (1ull << 4)	/* and LEVELS of its parameters */
 #define LWC_INCOMPAT_SPLIT	 (1ull << 5)
 #define LWC_INCOMPAT_DELTA	 (1ull << 6)	/* and DEPS with one base */
-#define LWC_INCOMPAT_BLOCKS	 (1ull << 7)	/* dtypes from LWC_DTYPE_Q4_0 on */
+#define LWC_INCOMPAT_BLOCKS	 (1ull << 7)	/* dtypes LWC_DTYPE_Q4_0 .. Q2_0 */
 /* LEVELS in structure s, and LEVELS or DELTA of field f: one bit each; s and f are below 16 */
 #define LWC_INCOMPAT_STRUCTURE(s) (1ull << (16 + (s)))
 #define LWC_INCOMPAT_FIELD(f)	 (1ull << (32 + (f)))
@@ -130,9 +138,10 @@ struct lwc_table_ref {
 };
 
 /*
- * crc: crc32c (Castagnoli) of bytes 16..4095 of the slot. payload_align: a
- * power of two up to LWC_PAYLOAD_ALIGN_MAX; the stored bytes of each tile begin
- * at a multiple of it.
+ * crc: of bytes 16..4095 of the slot. All crcs are crc32c (Castagnoli) as in
+ * RFC 3720: reflected, begun and ended with all ones; of "123456789"
+ * 0xe3069283. payload_align: a power of two up to LWC_PAYLOAD_ALIGN_MAX; the
+ * stored bytes of each tile begin at a multiple of it.
  */
 struct lwc_superblock {
 	__u8 magic[LWC_MAGIC_SIZE];
@@ -146,7 +155,7 @@ struct lwc_superblock {
 	__le64 file_size;		/* bytes that this generation covers */
 	__le64 bytes_original;		/* sum of the sizes of all files */
 	__le64 weights;			/* sum of the elements of all tensors */
-	__le64 arena_size;
+	__le64 arena_size;		/* at least the end of the last place in the arena */
 	__le32 payload_align;
 	__le32 reserved0;
 	struct lwc_table_ref tables[LWC_TABLES];
@@ -177,15 +186,15 @@ enum lwc_file_kind {
 struct lwc_file {
 	__le64 name_offset;		/* in NAMES */
 	__le32 name_length;
-	__le16 kind;
+	__le16 kind;			/* a directory has no bytes */
 	__le16 mode;			/* permission bits, 0777 at most */
 	__le64 size;
-	__le64 extent_first;		/* behind those of the files before, if there are any */
-	__le64 extent_count;		/* extents tile the file without holes */
+	__le64 extent_first;		/* behind those of the files before */
+	__le64 extent_count;		/* in order, without holes; 0 without bytes */
 	__u8 sha256[32];		/* of the original file; zero for a directory */
 };
 
-/* length bytes (not zero) of the object from object_offset on, at file_offset. */
+/* length bytes (not zero) of the object, which has them, from object_offset on, at file_offset. */
 struct lwc_extent {
 	__le64 file_offset;
 	__le64 length;
@@ -251,16 +260,17 @@ enum lwc_dtype {
 /*
  * An object of decoded_size bytes in tile_count tiles of tile_bytes each (1 to
  * LWC_TILE_MAX); the last one holds the rest. Its tiles are behind those of the
- * objects before; tile_first may be any index in the table, or its end, if
- * there are none. shape: outermost dimension first; decoded_size is what dtype
- * and shape make it, of a tensor without dimensions one element. Literals have
- * no name, no shape and dtype bytes.
+ * objects before. shape: outermost dimension first; decoded_size is what dtype
+ * and shape make it, of a tensor without dimensions one element (there is no
+ * such block). name: of a tensor, 1 to LWC_NAME_MAX bytes but no NUL, of no
+ * particular encoding; two may have the same. Literals have no name, no shape
+ * and dtype bytes. An object need not be in a file.
  *
- * The arena is a space of arena_size bytes in which each tensor that is not
- * empty has a place of its own: arena_offset, a multiple of 4096 and behind the
- * tensors before. LWC_NO_ARENA is for literals, and for tensors that have no
- * place there.
- * sha256: over the concatenated sha256 of its decoded tiles.
+ * The arena is a space of arena_size bytes in which a tensor may have a place:
+ * arena_offset, a multiple of 4096, behind the tensors before; of an empty one
+ * any multiple of 4096 up to arena_size. LWC_NO_ARENA says that it has none;
+ * literals have none. sha256: over the concatenated sha256 of its decoded
+ * tiles.
  */
 struct lwc_object {
 	__le64 name_offset;
@@ -294,27 +304,31 @@ enum lwc_codec_id {
 
 /*
  * chain: outermost first; the stored bytes are input of the last codec. Valid
- * chains: one codec, PLANES followed by RAW or ZSTD, SPARSE or GRID followed by
- * RAW or LEVELS (of GRID, LEVELS of a one-byte field). param: element size of
- * PLANES (2 .. 8), structure of LEVELS, else 0. field: of LEVELS and DELTA,
- * which has no nibbles, else 0. stored: from 1 to 64 more than the tile's
- * decoded bytes; of DELTA from 0 to the decoded bytes. COPY stores nothing:
- * offset, stored and crc are those of the tile it names, which has stored
- * bytes, and which they repeat for checking; base is 0 even if that tile is a
- * DELTA. A COPY is decoded as the entry of tile ref says, to the COPY's own
- * decoded bytes.
+ * chains: one codec that is none of these, PLANES followed by RAW or ZSTD,
+ * SPARSE or GRID followed by RAW or LEVELS (of GRID, LEVELS of a one-byte
+ * field). param: element size of PLANES (2 .. 8), structure of LEVELS, else 0.
+ * field: of LEVELS and DELTA, which has no nibbles, else 0. One-byte fields are
+ * e4m3, e5m2, i8 and nibble; of nibbles, two weights are a byte.
+ * stored: from 1 to 64 more than the tile's decoded bytes, LWC_TILE_MAX at
+ * most; of DELTA from 0 to the decoded bytes. Stored bytes of tiles may
+ * overlap. COPY stores nothing: offset, stored and crc are those of the tile it
+ * names, which has stored bytes, and which they repeat for checking; base is 0
+ * even if that tile is a DELTA. A COPY is decoded as the entry of tile ref
+ * says, to the COPY's own decoded bytes.
  *
- * ZSTD: one frame that says its content size, which is right; no dictionary, no
- * skippable frame, nothing behind it, a content checksum only if it is right. A
- * window of more than 8 MiB need not be read.
+ * ZSTD: one frame that says its content size, which is right; no dictionary (id
+ * 0 is none), no skippable frame, nothing behind it, a content checksum only if
+ * it is right. A window of more than 8 MiB need not be read, and blocks that are
+ * larger than the RFC allows need not be noticed.
  * CONST: the tile's bytes are a multiple of the stored ones.
  * PLANES: the tile is elements of param bytes, a multiple of that; the inner
  * codec holds the first, lowest byte of all elements in order, then the second
  * one of all, and so on.
  *
  * DELTA: ref is the index of a tile in the TILES table of base number `base` of
- * DEPS. That tile decodes to as many bytes; it may be a COPY, but no DELTA.
- * A tile that equals it stores nothing: field, offset, stored and crc are 0.
+ * DEPS. It may be a COPY, but no DELTA, and is decoded as its entry says, to the
+ * DELTA's own decoded bytes. A tile that equals it may store nothing: field,
+ * offset, stored and crc are 0 then.
  */
 struct lwc_tile {
 	__le64 offset;
@@ -339,7 +353,8 @@ struct lwc_dep {
 
 /*
  * LEVELS: an entropy code for the few bits of a weight that are worth one, its
- * symbol: the exponent of a float. The rest is stored as it is.
+ * symbol: the exponent of a float. The rest is stored as it is. Elements are
+ * little-endian integers, here and in all codecs, whatever the dtype.
  *
  * Field		symbol			rest, from the top
  * bf16			8 bits of exponent	sign, kept mantissa bits
@@ -398,7 +413,7 @@ struct lwc_levels_header {
 	__le32 reached[LWC_LEVELS_MAX];	/* [l]: weights that level l passes on; 0 without a level l */
 	__u8 kept;
 	__u8 reserved0[3];
-	__u8 symbols[LWC_LEVELS_SYMBOLS]; /* unused ones are zero */
+	__u8 symbols[LWC_LEVELS_SYMBOLS]; /* by number; zero where the structure has none */
 	__u8 reserved[16];
 };
 
@@ -436,10 +451,11 @@ struct lwc_sparse_header {
  * GRID: elements of a float field (bf16, f16 or f32) that are made from
  * integers of a byte, stored by the inner codec, and the parameters of their
  * group: groups are `group` elements in order (LWC_TILE_MAX at most), the last
- * one may have fewer. "Rounded" is to the nearest value of the field `through`
- * (one of the same three; that of the elements where the arithmetic was no
- * other), ties to even, overflow to infinity, with the sign kept; the result is
- * then rounded to the field in the same way.
+ * one may have fewer. "Rounded" is to the nearest value of `through` (one of
+ * the same three fields; that of the elements where the arithmetic was no
+ * other), subnormal ones included, ties to even, overflow to infinity, with the
+ * sign kept. Only the element, last of all, is then rounded to the field in the
+ * same way.
  *
  * LWC_GRID_PRODUCT: an integer of -127 .. 127 in two's complement times the
  * scale of its group, rounded. The integer 0 gives a zero with the sign of the
@@ -450,7 +466,7 @@ struct lwc_sparse_header {
  * normal f32 or zero, not -0.
  * LWC_GRID_STEPS: the integer plus the zero point of its group, modulo 256, times
  * the scale, rounded, less the zero point times the scale, rounded; the difference
- * rounded. Scales are positive and 255 times them finite when rounded; a zero
+ * rounded. Scales are positive and 255 times them finite in `through`; a zero
  * point is an integer of 0 .. 255, not -0.
  * A sum or difference that is exactly zero is positive.
  *
@@ -500,19 +516,21 @@ struct lwc_grid_header {
  * which are added to the beginning << shift. That may give a u of more than n bits:
  * it stands for the d that it stands for, and only the sum is modulo 2^n.
  *
- * Symbols are cut into classes at the first symbol of each; the first class
- * begins at 0. A class has frequencies of its tokens that add up to
- * LWC_DELTA_TOTAL. They are given by codes 0 .. LWC_DELTA_CODE_MAX: number j = 1
- * .. LWC_DELTA_DIRECT / 2 is for token 2 * j - 1 and as much for 2 * j, which are
- * the two signs of a difference; those that follow are for one token each. Code
- * c means (c * c + 1) / 2. Token 0 has what is left, tokens without a code have
- * none.
+ * Symbols are cut into classes at the first symbol of each, which increases;
+ * the first class begins at 0, the others need not begin at a symbol that the
+ * field has. A class has frequencies of its tokens that add up to
+ * LWC_DELTA_TOTAL. They are given by codes 0 .. LWC_DELTA_CODE_MAX: number j =
+ * 1 .. LWC_DELTA_DIRECT / 2 is for token 2 * j - 1 and as much for 2 * j, which
+ * are the two signs of a difference; those that follow are for one token each.
+ * Code c means (c * c + 1) / 2. Token 0 has what is left, tokens without a code
+ * have none.
  *
  * The classes are a string of nibbles, the lower one of a byte first, up to the
  * end of a byte (a nibble that is left is 0). For each class: its first symbol
- * and the number of its codes, two nibbles each, lower one first; and the codes.
- * A nibble below 15 is a code less the code before it plus 12, where before the
- * first one 14 is assumed; 15 says that two nibbles follow that are the code.
+ * and the number of its codes, two nibbles each, lower one first; and the
+ * codes. A nibble below 15 is a code less the code before it plus 12, where
+ * before the first one of a class 14 is assumed; 15 says that two nibbles
+ * follow that are the code.
  *
  * Tokens are decoded with LWC_DELTA_STATES states in turn: element i belongs to
  * state i % LWC_DELTA_STATES. A token takes the part of 0 .. LWC_DELTA_TOTAL - 1
@@ -526,8 +544,9 @@ struct lwc_grid_header {
  * the end all states are LWC_DELTA_LOW and all words are used.
  *
  * Layout of the stored bytes: struct lwc_delta_header; the classes; the states
- * (le32); the low bits of all elements in order, packed as codes of LEVELS are;
- * words (le16) up to the end.
+ * (le32, each LWC_DELTA_LOW or more); the low bits of all elements in order, of
+ * each as many as it has (up to 57), bit b of all being bit b % 8 of byte b /
+ * 8, what is left of the last byte zero; words (le16) up to the end.
  */
 #define LWC_DELTA_CLASSES	8
 #define LWC_DELTA_DIRECT	15
@@ -552,12 +571,12 @@ struct lwc_delta_header {
  * of the first block, of the second, and so on. It is stored as it is (RAW), as
  * one zstd frame (ZSTD, as for a tile), or by LEVELS of a one-byte field
  * (LEVELS, with structure and field, which are zero else; at most
- * LWC_SPLIT_LEVELS_MAX bytes of content). What a member means is not the
- * container's business: a quantised weight's scale may be one member or two,
- * for the upper byte compresses and the lower one does not. The incompat bits
- * of ZSTD, structures and fields that members use are set as for tiles; who
- * knows them all may leave it to a check of the whole file to notice that one
- * is not.
+ * LWC_SPLIT_LEVELS_MAX bytes of content and LWC_LEVELS_WEIGHTS weights). What a
+ * member means is not the container's business: a quantised weight's scale may
+ * be one member or two, for the upper byte compresses and the lower one does
+ * not. The incompat bits of ZSTD, structures and fields that members use are
+ * set as for tiles; who knows them all may leave it to a check of the whole
+ * file to notice that one is not.
  *
  * Layout of the stored bytes: struct lwc_split_header, struct lwc_split_member
  * for each member, the stored bytes of each member.

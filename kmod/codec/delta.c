@@ -135,8 +135,11 @@ static enum lwc_error open_streams(struct delta_streams *streams, const struct c
 	words = cursor->left - states - low;
 	if (words % 2)
 		return LWC_ERR_STREAM;
-	for (i = 0; i < LWC_DELTA_STATES; i++)
+	for (i = 0; i < LWC_DELTA_STATES; i++) {
 		streams->run.state[i] = lwc_le32(cursor->at + 4 * i);
+		if (streams->run.state[i] < LWC_DELTA_LOW)
+			return LWC_ERR_STREAM;
+	}
 	memcpy(room, cursor->at + states, low);
 	memset(room + low, 0, LOW_PAD);
 	streams->run.low = room;

@@ -25,7 +25,8 @@ TILE_MAX = 256 * 1024
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 DAMAGED = "; the file is damaged"
 # unpack proves files by their own hashes, and looks at no object without an extent
-NOT_UNPACKED = ("object-hash", "literal-hash", "object-tiles-of-none", "object-tiles-shared", "arena-shared")
+NOT_UNPACKED = ("object-hash", "literal-hash", "object-tiles-of-none", "object-tiles-shared",
+                "arena-shared", "object-name-with-nul", "weights-more")
 
 
 def lines(path):

@@ -90,6 +90,7 @@ int container_check_files(struct container *container, struct failure *failure)
 {
     char names[2][LWC_NAME_MAX + 1] = {"", ""};
     uint64_t end = 0; /* of the extents of the files before */
+    uint64_t bytes = 0;
 
     for (uint64_t i = 0; i < container_count(container, LWC_TABLE_FILES); i++) {
         char *name = names[i & 1];
@@ -104,6 +105,7 @@ int container_check_files(struct container *container, struct failure *failure)
                         container_path(container), name);
         if (check_directory(container, i, name, failure) < 0)
             return -1;
+        bytes += file.size;
         if (!file.extent_count)
             continue;
         if (file.extent_first < end)
@@ -111,5 +113,8 @@ int container_check_files(struct container *container, struct failure *failure)
                         container_path(container), name, (unsigned long long)file.extent_first);
         end = file.extent_first + file.extent_count;
     }
+    if (bytes != container_superblock(container)->bytes_original)
+        return fail(failure, "%s: superblock: bytes_original is not their sum; the file is damaged",
+                    container_path(container));
     return 0;
 }

@@ -8,6 +8,13 @@ struct ends {
     uint64_t tiles, arena; /* of the objects before */
 };
 
+static uint64_t elements(const struct lwc_object *object)
+{
+    struct lwc_dtype_block block = lwc_dtype_block(object->dtype);
+
+    return object->name_length ? object->decoded_size / block.bytes * block.elements : 0;
+}
+
 static const char *misplaced(const struct lwc_object *object, struct ends *ends)
 {
     if (object->tile_count) {
@@ -25,19 +32,26 @@ static const char *misplaced(const struct lwc_object *object, struct ends *ends)
 
 int container_check_objects(struct container *container, struct failure *failure)
 {
+    char name[LWC_NAME_MAX + 1];
     struct ends ends = {0, 0};
+    uint64_t weights = 0;
 
     for (uint64_t i = 0; i < container_count(container, LWC_TABLE_OBJECTS); i++) {
         struct lwc_object object;
         const char *problem;
 
-        if (container_object(container, i, &object, failure) < 0)
+        if (container_object(container, i, &object, failure) < 0 ||
+            container_name(container, object.name_offset, object.name_length, name, failure) < 0)
             return -1;
         problem = misplaced(&object, &ends);
         if (problem)
             return fail(failure,
                         "%s: entry %" PRIu64 " of the objects table: %s; the file is damaged",
                         container_path(container), i, problem);
+        weights += elements(&object);
     }
+    if (weights != container_superblock(container)->weights)
+        return fail(failure, "%s: superblock: weights is not their number; the file is damaged",
+                    container_path(container));
     return 0;
 }

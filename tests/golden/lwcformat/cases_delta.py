@@ -200,6 +200,8 @@ def bad_delta():
     for state in range(4):
         yield (f"delta-end-of-state-{state}", "STREAM", same,
                patched(same.stored, 8 + 2 + 4 * state, u32(LOW + 4096 * (state + 1))))
+        # which the first element would make good again
+        yield f"delta-begin-of-state-{state}", "STREAM", same, patched(same.stored, 8 + 2 + 4 * state, u32(1)) + b"\0\0"
     # words are used up in the middle of a tile: a block of a decoder later is too late
     base = elements(random, "bf16", 3000)
     us = [random.bits(3) for _ in base]
