@@ -94,7 +94,7 @@ static int choose_superblock(struct container *container, uint64_t file_len,
                              struct failure *failure)
 {
     enum lwc_error error = LWC_ERR_MAGIC;
-    struct lwc_superblock slot;
+    struct lwc_superblock slot = {0};
     u64 unknown = 0;
     bool found = false;
 
@@ -110,10 +110,10 @@ static int choose_superblock(struct container *container, uint64_t file_len,
         container->superblock = slot;
         container->slot = i;
         found = written;
-        if (result)
-            error = file_len >= LWC_MAGIC_SIZE ? LWC_ERR_TRUNCATED : LWC_ERR_MAGIC;
-        else
-            error = lwc_superblock_check(&slot, file_len, &unknown);
+        error = lwc_superblock_check(&slot, file_len, &unknown);
+        /* of a slot that is cut off, only the magic says something */
+        if (result && error != LWC_ERR_MAGIC)
+            error = LWC_ERR_TRUNCATED;
     }
     return error ? superblock_failure(container->path, error, unknown, failure) : 0;
 }
