@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "plan.h"
+#include "cli.h"
 #include "readers/gguf.h"
 #include "readers/safetensors.h"
 
@@ -206,7 +207,8 @@ static bool ends_with(const char *name, const char *suffix)
 static int read_gguf(int fd, const struct walk_file *file, struct file_tensors *list,
                      struct failure *failure)
 {
-    int result = gguf_read(fd, (uint64_t)file->status.st_size, file->path, list, failure);
+    int result =
+        gguf_read(fd, (uint64_t)file->status.st_size, file->path, cli_interrupted, list, failure);
 
     if (result > 0)
         fprintf(stderr, "lwcmem: %s; it is carried as bytes\n", failure->text);
@@ -223,6 +225,8 @@ static int read_headers(struct builder *builder, struct failure *failure)
         bool safetensors = ends_with(file->name, ".safetensors");
         int fd, result;
 
+        if (cli_check_interrupt(failure) < 0)
+            return -1;
         if (!S_ISREG(file->status.st_mode) || (!safetensors && !ends_with(file->name, ".gguf")))
             continue;
         fd = walk_open(file, failure);
@@ -235,7 +239,7 @@ static int read_headers(struct builder *builder, struct failure *failure)
             result = read_gguf(fd, file, &builder->lists[i], failure);
         close(fd);
         if (result < 0)
-            return -1;
+            return cli_check_interrupt(failure) < 0 ? -1 : result;
     }
     return 0;
 }
