@@ -4,7 +4,8 @@
  *
  * Contract of every decoder: input pointer and length, output pointer and
  * exact length. Reads never leave the input, for any bytes, even bytes that
- * change during the decode: each length and position is fetched once.
+ * change during the decode: each length and position is fetched once. Not so
+ * zstd's: lwc_uses_zstd says for which tiles the bytes must be the caller's own.
  * Streams must be consumed exactly. The error for a malformed input is the
  * same on every ISA. On error the output is undefined.
  */
@@ -220,6 +221,13 @@ enum lwc_error lwc_tile_decode(const struct lwc_impl *impl,
 			       const struct lwc_tile *entry, const u8 *src,
 			       size_t src_len, u8 *dst, size_t dst_len,
 			       struct lwc_scratch *scratch);
+
+/* Does lwc_tile_decode give stored bytes of such a tile to lwc_zstd_decode? */
+static inline bool lwc_uses_zstd(const struct lwc_tile *entry)
+{
+	return entry->chain[0] == LWC_CODEC_ZSTD || entry->chain[0] == LWC_CODEC_SPLIT ||
+	       (entry->chain[0] == LWC_CODEC_PLANES && entry->chain[1] == LWC_CODEC_ZSTD);
+}
 
 /* crc32c (Castagnoli), RFC 3720; crc: 0, or the result for the bytes before. */
 u32 lwc_crc32c(u32 crc, const u8 *data, size_t len);
