@@ -41,8 +41,35 @@ const char *lwc_error_string(enum lwc_error error);
 #define LWC_ISA_SCALAR	(1u << 0)
 #define LWC_ISA_BMI2	(1u << 1)
 #define LWC_ISA_AVX2	(1u << 2)
-#define LWC_ISA_AVX512	(1u << 3)	/* F BW VL DQ VBMI VBMI2 GFNI */
+#define LWC_ISA_AVX512	(1u << 3)
 #define LWC_ISA_ALL	0xfu
+
+/*
+ * What the files of an ISA are compiled for. Those from AVX2 on belong to a CPU only
+ * if the system keeps the registers that they use.
+ */
+enum lwc_cpu_flag {
+	LWC_CPU_BMI1,
+	LWC_CPU_BMI2,
+	LWC_CPU_POPCNT,
+	LWC_CPU_LZCNT,
+	LWC_CPU_AVX2,
+	LWC_CPU_FMA,
+	LWC_CPU_F16C,
+	LWC_CPU_AVX512F,
+	LWC_CPU_AVX512BW,
+	LWC_CPU_AVX512VL,
+	LWC_CPU_AVX512DQ,
+	LWC_CPU_AVX512VBMI,
+	LWC_CPU_AVX512VBMI2,
+	LWC_CPU_GFNI,
+	LWC_CPU_FLAGS,
+};
+
+#define LWC_CPU_ALL	((1u << LWC_CPU_FLAGS) - 1)
+
+/* The ISA bits of a CPU with these flags, a bit for each enum lwc_cpu_flag. */
+u32 lwc_isa_of(u32 flags);
 
 /* LEVELS stored bytes after validation; pointers into the input. */
 struct lwc_levels_view {
