@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "plan.h"
 #include "cli.h"
+#include "container/align.h"
 #include "readers/gguf.h"
 #include "readers/safetensors.h"
 
@@ -11,11 +12,6 @@
 
 #define PAGE_BYTES 4096u
 #define HUGE_PAGE_BYTES (2u << 20)
-
-static uint64_t align_up(uint64_t value, uint64_t alignment)
-{
-    return (value + alignment - 1) / alignment * alignment;
-}
 
 /* Fewest rows or blocks whose bytes are a multiple of a page. */
 static uint64_t units_for_pages(uint64_t unit)
