@@ -6,28 +6,50 @@
 #include <linux/slab.h>
 #include <asm/cpufeature.h>
 #include <asm/fpu/api.h>
+#ifndef CONFIG_UML
+#include <asm/fpu/types.h>
+#endif
 
 #include "lwcmem.h"
 
 const struct lwc_impl *lwcmem_impl;
 
+/* Does this kernel keep the registers that AVX-512 uses, or else AVX2? */
+static bool keeps_registers(bool avx512)
+{
+#ifdef CONFIG_UML
+	return true;	/* its flags are those that the host's kernel shows */
+#else
+	u64 needed = XFEATURE_MASK_SSE | XFEATURE_MASK_YMM;
+
+	return cpu_has_xfeatures(avx512 ? needed | XFEATURE_MASK_AVX512 : needed, NULL);
+#endif
+}
+
 u32 lwcmem_cpu_isa(void)
 {
-	u32 isa = LWC_ISA_SCALAR;
+	const bool avx2 = keeps_registers(false), avx512 = keeps_registers(true);
+	const bool has[LWC_CPU_FLAGS] = {
+		[LWC_CPU_BMI1] = boot_cpu_has(X86_FEATURE_BMI1),
+		[LWC_CPU_BMI2] = boot_cpu_has(X86_FEATURE_BMI2),
+		[LWC_CPU_POPCNT] = boot_cpu_has(X86_FEATURE_POPCNT),
+		[LWC_CPU_LZCNT] = boot_cpu_has(X86_FEATURE_ABM),
+		[LWC_CPU_AVX2] = boot_cpu_has(X86_FEATURE_AVX2) && avx2,
+		[LWC_CPU_FMA] = boot_cpu_has(X86_FEATURE_FMA) && avx2,
+		[LWC_CPU_F16C] = boot_cpu_has(X86_FEATURE_F16C) && avx2,
+		[LWC_CPU_AVX512F] = boot_cpu_has(X86_FEATURE_AVX512F) && avx512,
+		[LWC_CPU_AVX512BW] = boot_cpu_has(X86_FEATURE_AVX512BW) && avx512,
+		[LWC_CPU_AVX512VL] = boot_cpu_has(X86_FEATURE_AVX512VL) && avx512,
+		[LWC_CPU_AVX512DQ] = boot_cpu_has(X86_FEATURE_AVX512DQ) && avx512,
+		[LWC_CPU_AVX512VBMI] = boot_cpu_has(X86_FEATURE_AVX512VBMI) && avx512,
+		[LWC_CPU_AVX512VBMI2] = boot_cpu_has(X86_FEATURE_AVX512_VBMI2) && avx512,
+		[LWC_CPU_GFNI] = boot_cpu_has(X86_FEATURE_GFNI),
+	};
+	u32 flags = 0, i;
 
-	if (!boot_cpu_has(X86_FEATURE_BMI1) || !boot_cpu_has(X86_FEATURE_BMI2) ||
-	    !boot_cpu_has(X86_FEATURE_POPCNT))
-		return isa;
-	isa |= LWC_ISA_BMI2;
-	if (!boot_cpu_has(X86_FEATURE_AVX2))
-		return isa;
-	isa |= LWC_ISA_AVX2;
-	if (boot_cpu_has(X86_FEATURE_AVX512F) && boot_cpu_has(X86_FEATURE_AVX512BW) &&
-	    boot_cpu_has(X86_FEATURE_AVX512VL) && boot_cpu_has(X86_FEATURE_AVX512DQ) &&
-	    boot_cpu_has(X86_FEATURE_AVX512VBMI) && boot_cpu_has(X86_FEATURE_AVX512_VBMI2) &&
-	    boot_cpu_has(X86_FEATURE_GFNI))
-		isa |= LWC_ISA_AVX512;
-	return isa;
+	for (i = 0; i < LWC_CPU_FLAGS; i++)
+		flags |= (u32)has[i] << i;
+	return lwc_isa_of(flags);
 }
 
 /* Codecs that gain by vectors and never call zstd, which would hold off preemption for long. */

@@ -2,7 +2,8 @@
 /*
  * At load: do all implementations decode alike on this CPU and in this kernel?
  * Any bits are valid codes of LEVELS, so that a tile is made of pseudo-random
- * ones by counting what each level passes on. Any integers are those of GRID.
+ * ones by counting what each level passes on. Any integers are those of GRID. SPLIT
+ * has a member of each codec. DELTA must be refused: there are no bases here.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -20,6 +21,15 @@
 			 LWC_LEVELS_MAX * (WEIGHTS / 2 + 1) + WEIGHTS)
 #define DECODED		(2 * WEIGHTS)
 #define GRID_GROUP	96
+
+/* Bytes of SPLIT's members in a block: together six, in blocks that make up DECODED. */
+#define BLOCKS		(WEIGHTS / 3)
+#define SPLIT_LEVELS	3
+#define SPLIT_RAW	2
+#define SPLIT_ZSTD	1
+#define SPLIT_BYTES	(SPLIT_LEVELS + SPLIT_RAW + SPLIT_ZSTD)
+#define FRAME		11	/* bytes of the last one */
+#define REPEATED	0x77
 
 static u32 next_random(u32 *state)
 {
@@ -53,15 +63,18 @@ static u32 make_codes(u8 **at, u32 count, u32 width, u32 *state)
 	return passed;
 }
 
-/* A stored tile of the structure; returns its length. */
-static u32 make_tile(u8 structure, u8 *stored)
+/* A stored tile of the structure, of bf16 or of i8 that are symbols only; returns its length. */
+static u32 make_tile(u8 structure, u8 field, u8 *stored)
 {
 	const struct lwc_levels_shape *shape = lwc_levels_shape(structure);
-	struct lwc_levels_header header = { .weights = cpu_to_le32(WEIGHTS), .kept = 7 };
+	struct lwc_levels_header header = { .weights = cpu_to_le32(WEIGHTS) };
 	u8 *at = stored + sizeof(header);
 	u32 state = structure, count = WEIGHTS, symbols = 0, level;
 
-	at = random_bytes(at, WEIGHTS, &state);
+	if (field == LWC_FIELD_BF16) {
+		header.kept = 7;
+		at = random_bytes(at, WEIGHTS, &state);
+	}
 	for (level = 0; level < shape->levels; level++) {
 		count = make_codes(&at, count, shape->width[level], &state);
 		header.reached[level] = cpu_to_le32(count);
@@ -77,12 +90,16 @@ struct bench {
 	u8 expected[DECODED];
 	u8 decoded[DECODED];
 	u8 scratch[LWC_SCRATCH_TILE];
+	void *zstd;
+	size_t zstd_len;
 };
 
 static enum lwc_error decode(const struct lwc_impl *impl, const struct lwc_tile *entry,
 			     struct bench *bench, u8 *decoded)
 {
-	struct lwc_scratch scratch = { .tile = bench->scratch };
+	struct lwc_scratch scratch = {
+		.tile = bench->scratch, .zstd = bench->zstd, .zstd_len = bench->zstd_len,
+	};
 
 	return lwcmem_decode_stored(impl, entry, bench->stored, decoded, DECODED, &scratch);
 }
@@ -103,7 +120,7 @@ static bool same(const struct lwc_impl *impl, const struct lwc_tile *entry, stru
 static bool agrees(const struct lwc_impl *impl, u8 structure, struct bench *bench, bool broken)
 {
 	struct lwc_tile entry = {
-		.stored = cpu_to_le32(make_tile(structure, bench->stored)),
+		.stored = cpu_to_le32(make_tile(structure, LWC_FIELD_BF16, bench->stored)),
 		.chain = { LWC_CODEC_LEVELS },
 		.param = structure,
 		.field = LWC_FIELD_BF16,
@@ -166,6 +183,80 @@ static bool grid_agrees(const struct lwc_impl *impl, u8 kind, struct bench *benc
 	return same(impl, &entry, bench, broken);
 }
 
+/* A frame with a content size of two bytes and one block, of one repeated byte. */
+static u8 *put_frame(u8 *at, u32 length)
+{
+	u32 size = length - 256, block = 1 | 1 << 1 | length << 3;
+	const u8 frame[FRAME] = {
+		0x28, 0xb5, 0x2f, 0xfd, 0x60, size, size >> 8,
+		block, block >> 8, block >> 16, REPEATED,
+	};
+
+	memcpy(at, frame, FRAME);
+	return at + FRAME;
+}
+
+static u32 make_split(u8 structure, u8 *stored)
+{
+	struct lwc_split_member members[] = {
+		{ .bytes = cpu_to_le16(SPLIT_LEVELS), .codec = LWC_CODEC_LEVELS,
+		  .structure = structure, .field = LWC_FIELD_I8 },
+		{ .bytes = cpu_to_le16(SPLIT_RAW), .codec = LWC_CODEC_RAW },
+		{ .bytes = cpu_to_le16(SPLIT_ZSTD), .codec = LWC_CODEC_ZSTD },
+	};
+	struct lwc_split_header header = { .members = ARRAY_SIZE(members) };
+	u8 *first = stored + sizeof(header) + sizeof(members), *raw, *frame, *end;
+	u32 state = structure;
+
+	raw = first + make_tile(structure, LWC_FIELD_I8, first);
+	frame = random_bytes(raw, SPLIT_RAW * BLOCKS, &state);
+	end = put_frame(frame, SPLIT_ZSTD * BLOCKS);
+	members[0].stored = cpu_to_le32(raw - first);
+	members[1].stored = cpu_to_le32(frame - raw);
+	members[2].stored = cpu_to_le32(end - frame);
+	memcpy(stored, &header, sizeof(header));
+	memcpy(stored + sizeof(header), members, sizeof(members));
+	return end - stored;
+}
+
+/* Are the members that are known where they belong? */
+static bool split_in_place(const struct bench *bench, u32 stored)
+{
+	const u8 *raw = bench->stored + stored - FRAME - SPLIT_RAW * BLOCKS;
+	u32 differ = 0, i;
+
+	for (i = 0; i < BLOCKS; i++) {
+		const u8 *block = bench->decoded + i * SPLIT_BYTES;
+
+		differ |= memcmp(block + SPLIT_LEVELS, raw + i * SPLIT_RAW, SPLIT_RAW);
+		differ |= block[SPLIT_BYTES - 1] ^ REPEATED;
+	}
+	return !differ;
+}
+
+static bool split_agrees(const struct lwc_impl *impl, u8 structure, struct bench *bench,
+			 bool broken)
+{
+	u32 stored = make_split(structure, bench->stored);
+	struct lwc_tile entry = {
+		.stored = cpu_to_le32(stored),
+		.chain = { LWC_CODEC_SPLIT },
+	};
+
+	return same(impl, &entry, bench, broken) && split_in_place(bench, stored);
+}
+
+static bool refuses_delta(const struct lwc_impl *impl, struct bench *bench)
+{
+	struct lwc_tile entry = { .chain = { LWC_CODEC_DELTA } };
+
+	if (decode(impl, &entry, bench, bench->decoded) != LWC_ERR_CHAIN)
+		return false;
+	entry.field = LWC_FIELD_BF16;
+	entry.stored = cpu_to_le32(1000);
+	return decode(impl, &entry, bench, bench->decoded) == LWC_ERR_CHAIN;
+}
+
 /* RFC 3720, appendix B.4: 32 bytes of ones; and long input, which takes the interleaved path. */
 static bool crc_right(struct bench *bench)
 {
@@ -175,29 +266,24 @@ static bool crc_right(struct bench *bench)
 	memset(data, 0xff, 32);
 	if (lwc_crc32c(0, data, 32) != 0x62a8ab43)
 		return false;
-	make_tile(LWC_STRUCTURE_41, data);
+	make_tile(LWC_STRUCTURE_41, LWC_FIELD_BF16, data);
 	whole = lwc_crc32c(0, data, 60000);
 	halves = lwc_crc32c(lwc_crc32c(0, data, 1001), data + 1001, 60000 - 1001);
 	return whole == halves;
 }
 
-/* A frame with a content size of 64 and one repeated byte, as zstd 1.5.4 writes it. */
+/* Content of the right size, and of no other. */
 static bool zstd_right(struct bench *bench)
 {
-	static const u8 frame[] = {
-		0x28, 0xb5, 0x2f, 0xfd, 0x20, 0x40, 0x03, 0x02, 0x00, 0x77,
-	};
-	size_t len = lwc_zstd_workspace(), i;
-	void *workspace = vmalloc(len);
+	size_t len = put_frame(bench->stored, 300) - bench->stored, i;
 	bool right;
 
-	if (!workspace)
-		return false;
-	right = lwc_zstd_decode(workspace, len, bench->decoded, 64, frame, sizeof(frame)) &&
-		!lwc_zstd_decode(workspace, len, bench->decoded + 64, 65, frame, sizeof(frame));
-	for (i = 0; right && i < 64; i++)
-		right = bench->decoded[i] == 0x77;
-	vfree(workspace);
+	right = lwc_zstd_decode(bench->zstd, bench->zstd_len, bench->decoded, 300, bench->stored,
+				len) &&
+		!lwc_zstd_decode(bench->zstd, bench->zstd_len, bench->decoded + 300, 301,
+				 bench->stored, len);
+	for (i = 0; right && i < 300; i++)
+		right = bench->decoded[i] == REPEATED;
 	return right;
 }
 
@@ -206,12 +292,13 @@ static bool agrees_on_all(const struct lwc_impl *impl, struct bench *bench, bool
 	u8 structure, kind;
 
 	for (structure = 1; structure < LWC_STRUCTURES; structure++)
-		if (!agrees(impl, structure, bench, broken))
+		if (!agrees(impl, structure, bench, broken) ||
+		    !split_agrees(impl, structure, bench, broken))
 			return false;
 	for (kind = 0; kind < LWC_GRIDS; kind++)
 		if (!grid_agrees(impl, kind, bench, broken))
 			return false;
-	return true;
+	return refuses_delta(impl, bench);
 }
 
 static u32 check_all(struct bench *bench, u32 mask, u32 broken)
@@ -247,7 +334,10 @@ u32 lwcmem_selftest(u32 mask, u32 broken)
 
 	if (!bench)
 		return 0;
-	usable = check_all(bench, mask, broken);
+	bench->zstd_len = lwc_zstd_workspace();
+	bench->zstd = vmalloc(bench->zstd_len);
+	usable = bench->zstd ? check_all(bench, mask, broken) : 0;
+	vfree(bench->zstd);
 	vfree(bench);
 	return usable;
 }

@@ -13,8 +13,9 @@
  * .lwc descriptor may be closed. Its pages are reclaimable, and charged to the
  * memory cgroup that touches them first. While a container is being read, and
  * for ten seconds afterwards, up to max(16, 2 * CPUs) + 16 tiles are in decode
- * buffers of 1 MiB each, charged to the memory cgroup that attached first;
- * where the cgroup has no room for them, one buffer does.
+ * buffers of 1.25 MiB each (the tile, its stored bytes, and scratch), charged to
+ * the memory cgroup that attached first; where the cgroup has no room for them,
+ * one buffer does.
  *
  * A tile is decoded once for all who wait for it or ask for it shortly
  * afterwards, on whichever descriptor or mapping. A container that is rewritten

@@ -4,7 +4,8 @@
  *
  * Contract of every decoder: input pointer and length, output pointer and
  * exact length. Reads never leave the input, for any bytes, even bytes that
- * change during the decode: each length and position is fetched once.
+ * change during the decode: each length and position is fetched once. Not so
+ * zstd's: lwc_uses_zstd says for which tiles the bytes must be the caller's own.
  * Streams must be consumed exactly. The error for a malformed input is the
  * same on every ISA. On error the output is undefined.
  */
@@ -40,8 +41,35 @@ const char *lwc_error_string(enum lwc_error error);
 #define LWC_ISA_SCALAR	(1u << 0)
 #define LWC_ISA_BMI2	(1u << 1)
 #define LWC_ISA_AVX2	(1u << 2)
-#define LWC_ISA_AVX512	(1u << 3)	/* F BW VL DQ VBMI VBMI2 GFNI */
+#define LWC_ISA_AVX512	(1u << 3)
 #define LWC_ISA_ALL	0xfu
+
+/*
+ * What the files of an ISA are compiled for. Those from AVX2 on belong to a CPU only
+ * if the system keeps the registers that they use.
+ */
+enum lwc_cpu_flag {
+	LWC_CPU_BMI1,
+	LWC_CPU_BMI2,
+	LWC_CPU_POPCNT,
+	LWC_CPU_LZCNT,
+	LWC_CPU_AVX2,
+	LWC_CPU_FMA,
+	LWC_CPU_F16C,
+	LWC_CPU_AVX512F,
+	LWC_CPU_AVX512BW,
+	LWC_CPU_AVX512VL,
+	LWC_CPU_AVX512DQ,
+	LWC_CPU_AVX512VBMI,
+	LWC_CPU_AVX512VBMI2,
+	LWC_CPU_GFNI,
+	LWC_CPU_FLAGS,
+};
+
+#define LWC_CPU_ALL	((1u << LWC_CPU_FLAGS) - 1)
+
+/* The ISA bits of a CPU with these flags, a bit for each enum lwc_cpu_flag. */
+u32 lwc_isa_of(u32 flags);
 
 /* LEVELS stored bytes after validation; pointers into the input. */
 struct lwc_levels_view {
@@ -220,6 +248,13 @@ enum lwc_error lwc_tile_decode(const struct lwc_impl *impl,
 			       const struct lwc_tile *entry, const u8 *src,
 			       size_t src_len, u8 *dst, size_t dst_len,
 			       struct lwc_scratch *scratch);
+
+/* Does lwc_tile_decode give stored bytes of such a tile to lwc_zstd_decode? */
+static inline bool lwc_uses_zstd(const struct lwc_tile *entry)
+{
+	return entry->chain[0] == LWC_CODEC_ZSTD || entry->chain[0] == LWC_CODEC_SPLIT ||
+	       (entry->chain[0] == LWC_CODEC_PLANES && entry->chain[1] == LWC_CODEC_ZSTD);
+}
 
 /* crc32c (Castagnoli), RFC 3720; crc: 0, or the result for the bytes before. */
 u32 lwc_crc32c(u32 crc, const u8 *data, size_t len);

@@ -27,7 +27,7 @@ static bool take_nibble(struct cursor *cursor, u32 *nibble)
 	}
 	if (!cursor->left)
 		return false;
-	byte = *cursor->at++;
+	lwc_fetch(&byte, cursor->at++, sizeof(byte));
 	cursor->left--;
 	*nibble = byte & 15;
 	cursor->upper = byte >> 4;
@@ -127,7 +127,7 @@ enum lwc_error lwc_delta_scalar(const struct delta_streams *streams, u8 field, b
 static enum lwc_error open_streams(struct delta_streams *streams, const struct cursor *cursor, u32 low,
 				   u8 *room)
 {
-	size_t states = LWC_DELTA_STATES * 4, words;
+	size_t states = sizeof(streams->run.state), words;
 	u32 i;
 
 	if (cursor->left < states || cursor->left - states < low)
@@ -135,11 +135,10 @@ static enum lwc_error open_streams(struct delta_streams *streams, const struct c
 	words = cursor->left - states - low;
 	if (words % 2)
 		return LWC_ERR_STREAM;
-	for (i = 0; i < LWC_DELTA_STATES; i++) {
-		streams->run.state[i] = lwc_le32(cursor->at + 4 * i);
+	lwc_fetch(streams->run.state, cursor->at, states);
+	for (i = 0; i < LWC_DELTA_STATES; i++)
 		if (streams->run.state[i] < LWC_DELTA_LOW)
 			return LWC_ERR_STREAM;
-	}
 	memcpy(room, cursor->at + states, low);
 	memset(room + low, 0, LOW_PAD);
 	streams->run.low = room;
@@ -165,7 +164,7 @@ static enum lwc_error decode(const struct lwc_impl *impl, u8 field, const u8 *sr
 
 	if (src_len < sizeof(header))
 		return LWC_ERR_TRUNCATED;
-	memcpy(&header, src, sizeof(header));
+	lwc_fetch(&header, src, sizeof(header));
 	cursor.left = src_len - sizeof(header);
 	if (header.reserved)
 		return LWC_ERR_PADDING;

@@ -13,7 +13,7 @@ static enum lwc_error open_header(struct grid_view *view, const u8 *src, size_t 
 	struct lwc_grid_header header;
 	u32 smallest;
 
-	memcpy(&header, src, sizeof(header));
+	lwc_fetch(&header, src, sizeof(header));
 	view->group = lwc_le32(&header.group);
 	view->stored_len[0] = lwc_le32(&header.scales);
 	view->stored_len[1] = lwc_le32(&header.seconds);
@@ -102,7 +102,7 @@ static enum lwc_error load_kind(const struct lwc_impl *impl, const u8 *stored, u
 	enum lwc_error error;
 
 	if (stored_len == 4 * (size_t)groups) {
-		memcpy(parameters, stored, stored_len);
+		lwc_fetch(parameters, stored, stored_len);
 		return LWC_OK;
 	}
 	error = lwc_levels_open(&levels, LWC_STRUCTURE_2222, LWC_FIELD_F32, stored, stored_len,
@@ -133,8 +133,9 @@ static enum lwc_error put_exceptions(const struct grid_view *view, u8 *dst)
 	u32 i, next = 0;
 
 	for (i = 0; i < view->exceptions; i++) {
-		u32 at = lwc_le32(view->positions + 4 * (size_t)i);
+		u32 at;
 
+		lwc_fetch(&at, view->positions + 4 * (size_t)i, sizeof(at));
 		if (at < next || at >= view->count)
 			return LWC_ERR_STREAM;
 		memcpy(dst + (size_t)at * view->element,

@@ -85,42 +85,39 @@ static __always_inline bool all_small(const u8 *integers, u32 count, u32 zero)
 	return !wrong;
 }
 
-/* Elements of two bytes; the zero point is added to integers before they are looked up. */
-static __always_inline void run_halves(const struct lwc_grid_arithmetic *arithmetic, u32 scale,
-				       __m512i table, u32 zero, const u8 *integers, u32 count,
-				       u8 *dst)
+/* As many elements as a vector holds. */
+static __always_inline __m512i elements(const struct lwc_grid_arithmetic *arithmetic, u32 scale,
+					__m512i table, __m256i integers)
 {
+	if (grid_layout(arithmetic->field).element == 4)
+		return words(arithmetic, scale, table, _mm256_castsi256_si128(integers));
+	return halves(arithmetic, scale, table, integers);
+}
+
+/* The zero point is added to integers before they are looked up. */
+static __always_inline void run_elements(const struct lwc_grid_arithmetic *arithmetic, u32 scale,
+					 __m512i table, u32 zero, const u8 *integers, u32 count,
+					 u8 *dst)
+{
+	const u32 element = grid_layout(arithmetic->field).element, step = 64 / element;
 	const __m256i plus = _mm256_set1_epi8((char)zero);
+	const __mmask32 all = ~0u >> (32 - step);
 	__mmask32 there;
 	__m256i some;
 	u32 i;
 
-	table = _mm512_castsi256_si512(_mm512_cvtepi32_epi16(table));
-	for (i = 0; i + 32 <= count; i += 32) {
-		some = _mm256_add_epi8(_mm256_loadu_si256((const __m256i *)(integers + i)), plus);
-		_mm512_storeu_si512(dst + 2 * i, halves(arithmetic, scale, table, some));
+	if (element == 2)
+		table = _mm512_castsi256_si512(_mm512_cvtepi32_epi16(table));
+	for (i = 0; i + step <= count; i += step) {
+		some = _mm256_add_epi8(_mm256_maskz_loadu_epi8(all, integers + i), plus);
+		_mm512_storeu_si512(dst + element * i, elements(arithmetic, scale, table, some));
 	}
 	if (i == count)
 		return;
 	there = (1u << (count - i)) - 1;
 	some = _mm256_add_epi8(_mm256_maskz_loadu_epi8(there, integers + i), plus);
-	_mm512_mask_storeu_epi16(dst + 2 * i, there, halves(arithmetic, scale, table, some));
-}
-
-static __always_inline void run_words(const struct lwc_grid_arithmetic *arithmetic, u32 scale,
-				      __m512i table, u32 zero, const u8 *integers, u32 count,
-				      u8 *dst)
-{
-	const __m128i plus = _mm_set1_epi8((char)zero);
-	__mmask16 there;
-	__m128i some;
-	u32 i;
-
-	for (i = 0; i < count; i += 16) {
-		there = (__mmask16)(count - i < 16 ? (1u << (count - i)) - 1 : 0xffff);
-		some = _mm_add_epi8(_mm_maskz_loadu_epi8(there, integers + i), plus);
-		_mm512_mask_storeu_epi32(dst + 4 * i, there, words(arithmetic, scale, table, some));
-	}
+	_mm512_mask_storeu_epi8(dst + element * i, (1ull << (element * (count - i))) - 1,
+				elements(arithmetic, scale, table, some));
 }
 
 static __always_inline void run(const struct lwc_grid_arithmetic *arithmetic,
@@ -137,10 +134,7 @@ static __always_inline void run(const struct lwc_grid_arithmetic *arithmetic,
 		return;
 	}
 	table = table_of(arithmetic, parameters, zero);
-	if (grid_layout(arithmetic->field).element == 4)
-		run_words(arithmetic, parameters.scale, table, zero, integers, count, dst);
-	else
-		run_halves(arithmetic, parameters.scale, table, zero, integers, count, dst);
+	run_elements(arithmetic, parameters.scale, table, zero, integers, count, dst);
 }
 
 void grid_avx512(const struct lwc_grid_arithmetic *arithmetic,

@@ -40,6 +40,22 @@ static const struct lwc_impl avx512 = {
 const struct lwc_impl *const lwc_impls[] = { &scalar, &bmi2, &avx2, &avx512 };
 const unsigned int lwc_impl_count = sizeof(lwc_impls) / sizeof(lwc_impls[0]);
 
+/* All flags from BMI1 up to and with the last one of the ISA, from BMI2 on. */
+#define UP_TO(flag)	((2u << (flag)) - 1)
+
+u32 lwc_isa_of(u32 flags)
+{
+	static const u32 needs[] = {
+		UP_TO(LWC_CPU_LZCNT), UP_TO(LWC_CPU_F16C), UP_TO(LWC_CPU_GFNI),
+	};
+	u32 isa = LWC_ISA_SCALAR, i;
+
+	for (i = 0; i < sizeof(needs) / sizeof(needs[0]); i++)
+		if (!(needs[i] & ~flags))
+			isa |= LWC_ISA_BMI2 << i;
+	return isa;
+}
+
 const struct lwc_impl *lwc_impl_select(u32 mask)
 {
 	unsigned int i = lwc_impl_count;

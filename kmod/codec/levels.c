@@ -50,7 +50,7 @@ static enum lwc_error open_header(struct lwc_levels_view *view, const u8 *src, u
 	u32 level, used = 0, bits, i;
 	u8 nonzero = 0;
 
-	memcpy(&header, src, sizeof(header));
+	lwc_fetch(&header, src, sizeof(header));
 	if (lwc_le32(&header.weights) != weights || weights > LWC_LEVELS_WEIGHTS)
 		return LWC_ERR_GEOMETRY;
 	view->count[0] = weights;

@@ -56,12 +56,25 @@ static inline u64 lwc_le64(const void *p)
 	return v;
 }
 
+/*
+ * A private copy of stored bytes, which may change while they are decoded. What is
+ * checked and what is used then are the same value: of a copy by memcpy, the compiler
+ * may read a field anew where it is used.
+ */
+static inline void lwc_fetch(void *to, const void *from, size_t len)
+{
+	memcpy(to, from, len);
+	/* for all that the compiler knows, this changes the copy, and what it was made of */
+	asm volatile("" : : "r"(to) : "memory");
+}
+
 /* Bytes of workspace that lwc_zstd_decode needs, 8-byte aligned. */
 size_t lwc_zstd_workspace(void);
 
 /*
  * Decode exactly one zstd frame of src_len bytes to exactly dst_len bytes.
  * True on success. workspace: see above; nothing is kept in it between calls.
+ * src must not change meanwhile: zstd is safe for any bytes, but it looks at some twice.
  */
 bool lwc_zstd_decode(void *workspace, size_t workspace_len, u8 *dst,
 		     size_t dst_len, const u8 *src, size_t src_len);

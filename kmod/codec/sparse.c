@@ -11,7 +11,7 @@ enum lwc_error sparse_open(struct sparse_view *view, const u8 *src, size_t src_l
 
 	if (src_len < need)
 		return LWC_ERR_TRUNCATED;
-	memcpy(&header, src, sizeof(header));
+	lwc_fetch(&header, src, sizeof(header));
 	view->kept = lwc_le32(&header.kept);
 	view->element = header.element;
 	view->kind = header.mask;
@@ -52,7 +52,7 @@ static enum lwc_error bits_mask(const struct sparse_view *view, u8 *bits)
 {
 	u32 used = view->count % 8, bytes = (view->count + 7) / 8;
 
-	memcpy(bits, view->mask, bytes);
+	lwc_fetch(bits, view->mask, bytes);
 	if (used && bits[bytes - 1] >> used)
 		return LWC_ERR_PADDING;
 	return ones_of(bits, view->count) == view->kept ? LWC_OK : LWC_ERR_STREAM;

@@ -27,7 +27,7 @@ static enum lwc_error open_members(struct split_view *view, const u8 *entries, u
 		struct split_member *member = &view->members[i];
 		struct lwc_split_member entry;
 
-		memcpy(&entry, entries + i * sizeof(entry), sizeof(entry));
+		lwc_fetch(&entry, entries + i * sizeof(entry), sizeof(entry));
 		member->stored_len = lwc_le32(&entry.stored);
 		/* both 16 bits and what follows them: one load */
 		member->bytes = lwc_le32(&entry.bytes) & 0xffff;
@@ -54,7 +54,7 @@ enum lwc_error split_open(struct split_view *view, const u8 *src, size_t src_len
 
 	if (src_len < need)
 		return LWC_ERR_TRUNCATED;
-	memcpy(&header, src, sizeof(header));
+	lwc_fetch(&header, src, sizeof(header));
 	for (i = 0; i < sizeof(header.reserved); i++)
 		nonzero |= header.reserved[i];
 	view->count = header.members;

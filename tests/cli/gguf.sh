@@ -62,6 +62,9 @@ for expected in "no-tensors:" "nothing:" "empty-tensors:e f g t.I8" "scalar:s on
 	check "the tensors of $name" [ "$(told "$name.lwc" | tr ' ' '\n' | sort | xargs)" = \
 		"$(tr ' ' '\n' <<< "${expected#*:}" | sort | xargs)" ]
 done
+check "info of names that are no text" "$LWCMEM" info name-of-controls.lwc --tensors
+cp out shown
+check "none of their bytes reaches a terminal" bash -c 'grep -q "^b??2J" shown && ! LC_ALL=C grep -q "[^ -~]" shown'
 cp -r right next
 printf '\x55' | dd of=next/tiles.gguf bs=1 seek=50000 conv=notrunc status=none
 check "pack before an update" "$LWCMEM" pack right -o next.lwc

@@ -59,6 +59,7 @@ RIGHT = {
     "unordered": file([], [info("b", (4,), "I8", 32), info("a", (4,), "I8", 0)], bytes(36)),
     "gap": file([], [info("a", (4,), "I8", 64)], bytes(range(68))),
     "unknown-type": file([], [info("a", (4,), "I8", 0), info("new", (4,), 99, 32), info("old", (4,), 4, 32)], bytes(64)),
+    "name-of-controls": model([], [shaped("I8", 1, name=name) for name in (b"a\x1b[2J", b"b\xc2\x9b2J", b"c\xff\x9b")]),
     "name-of-dots": model([], [shaped("I8", 1, name="../../x y")]),
     **{f"alignment-{alignment}": model(EVERY_KIND, ALL[:4] + [shaped("I8", 1)], alignment=alignment)
        for alignment in (1, 2, 8, 64, 4096)},

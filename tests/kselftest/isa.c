@@ -17,8 +17,8 @@ static unsigned int cpu_isa(void)
         const char *flags[8];
         unsigned int bit;
     } sets[] = {
-        {{" bmi1 ", " bmi2 "}, BMI2},
-        {{" bmi2 ", " avx2 "}, AVX2},
+        {{" bmi1 ", " bmi2 ", " popcnt ", " abm "}, BMI2},
+        {{" bmi1 ", " bmi2 ", " popcnt ", " abm ", " avx2 ", " fma ", " f16c "}, AVX2},
         {{" avx512f ", " avx512bw ", " avx512vl ", " avx512dq ", " avx512vbmi ", " avx512_vbmi2 ",
           " gfni ", " avx2 "},
          AVX512},

@@ -4,7 +4,6 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,7 +66,7 @@ static void cross(uint8_t field, const void *w, size_t n)
     size_t bytes = n * lwc_field_size(field), weights = lwc_field_weights(field, bytes);
     struct lwc_scratch scratch = scratch_new();
     uint8_t *packed = malloc(levels_capacity((uint32_t)weights)), *out = malloc(bytes + 1);
-    uint32_t mask = cpu_isa();
+    uint32_t mask = decoder_cpu_isa();
     int structure;
     unsigned int i;
 
@@ -164,7 +163,7 @@ static void test_levels_damage(void **unused)
     uint16_t w[DAMAGED];
     uint8_t *packed = malloc(levels_capacity(DAMAGED)), *want = malloc(2 * DAMAGED),
             *out = malloc(2 * DAMAGED);
-    uint32_t mask = cpu_isa();
+    uint32_t mask = decoder_cpu_isa();
     int structure, round, refused = 0;
     unsigned int i;
 
@@ -231,8 +230,8 @@ static void test_every_codec(void **unused)
                 assert_int_equal(encode_tile(encoder, (uint16_t)dtype, 0, src, sizes[s], &tile), 0);
                 assert_true(tile.size <= sizes[s]);
                 seen |= 1u << tile.entry.chain[0];
-                assert_int_equal(lwc_tile_decode(lwc_impl_select(cpu_isa()), &tile.entry, tile.data,
-                                                 tile.size, out, sizes[s], &scratch),
+                assert_int_equal(lwc_tile_decode(lwc_impl_select(decoder_cpu_isa()), &tile.entry,
+                                                 tile.data, tile.size, out, sizes[s], &scratch),
                                  LWC_OK);
                 assert_memory_equal(src, out, sizes[s]);
             }
@@ -362,6 +361,20 @@ static void test_names(void **unused)
     assert_true(lwc_name_ok("a/..b/c.", 8));
 }
 
+static void test_isa_of_flags(void **unused)
+{
+    const uint32_t bmi2 = LWC_ISA_SCALAR | LWC_ISA_BMI2, avx2 = bmi2 | LWC_ISA_AVX2;
+
+    (void)unused;
+    assert_int_equal(lwc_isa_of(0), LWC_ISA_SCALAR);
+    assert_int_equal(lwc_isa_of(LWC_CPU_ALL), LWC_ISA_ALL);
+    for (uint32_t flag = 0; flag < LWC_CPU_FLAGS; flag++)
+        assert_int_equal(lwc_isa_of(LWC_CPU_ALL & ~(1u << flag)), flag <= LWC_CPU_LZCNT
+                                                                      ? LWC_ISA_SCALAR
+                                                                  : flag <= LWC_CPU_F16C ? bmi2
+                                                                                         : avx2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -369,6 +382,7 @@ int main(void)
         cmocka_unit_test(test_levels_damage), cmocka_unit_test(test_every_codec),
         cmocka_unit_test(test_planes),        cmocka_unit_test(test_sparse),
         cmocka_unit_test(test_crc),           cmocka_unit_test(test_names),
+        cmocka_unit_test(test_isa_of_flags),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

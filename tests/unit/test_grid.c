@@ -242,7 +242,7 @@ static void test_implementations(void **unused)
         for (unsigned int k = 0; k < lwc_impl_count; k++) {
             uint8_t *place = malloc(count * element);
 
-            if (lwc_impls[k]->isa & cpu_isa()) {
+            if (lwc_impls[k]->isa & decoder_cpu_isa()) {
                 memcpy(place + count * (element - 1), integers, count);
                 lwc_impls[k]->grid(&a, p, place + count * (element - 1), count, place);
                 for (uint32_t i = 0; i < count; i++)

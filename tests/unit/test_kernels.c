@@ -11,20 +11,11 @@
 #include <string.h>
 #include "container/decoder.h"
 #include "kernels/kernels.h"
+#include "random.h"
 #include <cmocka.h> /* last: it makes a macro of fail */
 
 #define MAX_COLS 4096
 #define MAX_VECTORS 64
-
-static uint64_t state = 0x2545f4914f6cdd1dull;
-
-static uint64_t rnd(void)
-{
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return state;
-}
 
 static float from_bits(uint32_t bits)
 {

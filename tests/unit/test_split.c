@@ -4,7 +4,6 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <cmocka.h>
 #include <stdio.h>
 #include "codec_checks.h"
 

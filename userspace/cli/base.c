@@ -105,8 +105,7 @@ static int add_file_keys(struct base *base, const struct lwc_file *file, struct 
         struct lwc_extent extent;
         struct lwc_object object;
 
-        if (container_extent(container, file->extent_first + i, &extent, failure) < 0 ||
-            container_object(container, extent.object, &object, failure) < 0)
+        if (container_extent(container, file->extent_first + i, &extent, &object, failure) < 0)
             return -1;
         if (!object.name_length) {
             if (add_key(&base->keys, literal_key(path, literals++), &object, failure) < 0)

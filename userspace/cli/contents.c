@@ -51,26 +51,23 @@ int contents_object(struct container *container, struct contents_reader *reader,
 }
 
 int contents_extent(struct container *container, struct contents_reader *reader,
-                    const struct lwc_extent *extent, contents_sink *sink, void *context,
-                    struct failure *failure)
+                    const struct lwc_extent *extent, const struct lwc_object *object,
+                    contents_sink *sink, void *context, struct failure *failure)
 {
     uint64_t at = extent->object_offset, end;
-    struct lwc_object object;
 
-    if (container_object(container, extent->object, &object, failure) < 0)
-        return -1;
-    if (__builtin_add_overflow(at, extent->length, &end) || end > object.decoded_size)
+    if (__builtin_add_overflow(at, extent->length, &end) || end > object->decoded_size)
         return fail(failure, "%s: an extent does not lie in its object; the file is damaged",
                     container_path(container));
     while (at < end) {
-        uint64_t tile = at / object.tile_bytes;
-        uint32_t skip = (uint32_t)(at % object.tile_bytes);
-        uint64_t part = lwc_tile_length(&object, tile) - skip;
+        uint64_t tile = at / object->tile_bytes;
+        uint32_t skip = (uint32_t)(at % object->tile_bytes);
+        uint64_t part = lwc_tile_length(object, tile) - skip;
 
         if (part > end - at)
             part = end - at;
         if (cli_check_interrupt(failure) < 0 ||
-            container_read_tile(container, &reader->decoder, &object, tile, reader->stored,
+            container_read_tile(container, &reader->decoder, object, tile, reader->stored,
                                 reader->decoded, failure) < 0 ||
             sink(context, extent->file_offset + (at - extent->object_offset),
                  reader->decoded + skip, part, failure) < 0)
@@ -86,9 +83,10 @@ int contents_file(struct container *container, struct contents_reader *reader,
 {
     for (uint64_t i = 0; i < file->extent_count; i++) {
         struct lwc_extent extent;
+        struct lwc_object object;
 
-        if (container_extent(container, file->extent_first + i, &extent, failure) < 0 ||
-            contents_extent(container, reader, &extent, sink, context, failure) < 0)
+        if (container_extent(container, file->extent_first + i, &extent, &object, failure) < 0 ||
+            contents_extent(container, reader, &extent, &object, sink, context, failure) < 0)
             return -1;
     }
     return 0;

@@ -30,10 +30,10 @@ int contents_object(struct container *container, struct contents_reader *reader,
                     const struct lwc_object *object, contents_sink *sink, void *context,
                     struct failure *failure);
 
-/* The bytes of an extent; offsets are those in the file. */
+/* The bytes of an extent of the object; offsets are those in the file. */
 int contents_extent(struct container *container, struct contents_reader *reader,
-                    const struct lwc_extent *extent, contents_sink *sink, void *context,
-                    struct failure *failure);
+                    const struct lwc_extent *extent, const struct lwc_object *object,
+                    contents_sink *sink, void *context, struct failure *failure);
 
 /* The whole file, after container_check_extents has accepted it. */
 int contents_file(struct container *container, struct contents_reader *reader,

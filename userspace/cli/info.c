@@ -74,21 +74,19 @@ static int print_json(const struct survey *survey, bool bounds, struct failure *
         json_decref(root);
         return fail(failure, "%s: out of memory", survey->path);
     }
-    result = json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+    result = json_dumpf(root, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(6));
     json_decref(root);
     putchar('\n');
     return result < 0 || fflush(stdout) ? fail(failure, "cannot write the result") : 0;
 }
 
-/* A hostile name must not reach the terminal as control characters. */
 static void print_name(const char *name, int width)
 {
-    int shown = 0;
+    char text[LWC_NAME_MAX + 1];
 
-    for (; *name; name++, shown++)
-        putchar((unsigned char)*name < 0x20 || *name == 0x7f ? '?' : *name);
-    for (; shown < width; shown++)
-        putchar(' ');
+    snprintf(text, sizeof(text), "%s", name);
+    make_printable(text);
+    printf("%-*s", width, text);
 }
 
 static int name_width(const struct survey *survey)

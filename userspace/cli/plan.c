@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "plan.h"
+#include "cli.h"
+#include "container/align.h"
 #include "readers/gguf.h"
 #include "readers/safetensors.h"
 
@@ -10,11 +12,6 @@
 
 #define PAGE_BYTES 4096u
 #define HUGE_PAGE_BYTES (2u << 20)
-
-static uint64_t align_up(uint64_t value, uint64_t alignment)
-{
-    return (value + alignment - 1) / alignment * alignment;
-}
 
 /* Fewest rows or blocks whose bytes are a multiple of a page. */
 static uint64_t units_for_pages(uint64_t unit)
@@ -206,7 +203,8 @@ static bool ends_with(const char *name, const char *suffix)
 static int read_gguf(int fd, const struct walk_file *file, struct file_tensors *list,
                      struct failure *failure)
 {
-    int result = gguf_read(fd, (uint64_t)file->status.st_size, file->path, list, failure);
+    int result =
+        gguf_read(fd, (uint64_t)file->status.st_size, file->path, cli_interrupted, list, failure);
 
     if (result > 0)
         fprintf(stderr, "lwcmem: %s; it is carried as bytes\n", failure->text);
@@ -223,6 +221,8 @@ static int read_headers(struct builder *builder, struct failure *failure)
         bool safetensors = ends_with(file->name, ".safetensors");
         int fd, result;
 
+        if (cli_check_interrupt(failure) < 0)
+            return -1;
         if (!S_ISREG(file->status.st_mode) || (!safetensors && !ends_with(file->name, ".gguf")))
             continue;
         fd = walk_open(file, failure);
@@ -235,7 +235,7 @@ static int read_headers(struct builder *builder, struct failure *failure)
             result = read_gguf(fd, file, &builder->lists[i], failure);
         close(fd);
         if (result < 0)
-            return -1;
+            return cli_check_interrupt(failure) < 0 ? -1 : result;
     }
     return 0;
 }

@@ -228,7 +228,8 @@ static int survey_tensors(struct surveyor *surveyor, bool bounds, unsigned int t
     survey->bytes_original = superblock->bytes_original;
     survey->bytes_stored = superblock->file_size;
     survey->generation = superblock->generation;
-    if (name_container(surveyor, failure) < 0)
+    if (name_container(surveyor, failure) < 0 ||
+        container_check_objects(surveyor->container, failure) < 0)
         return -1;
     survey->tensors = calloc(objects + 1, sizeof(*survey->tensors));
     surveyor->objects = calloc(objects + 1, sizeof(*surveyor->objects));

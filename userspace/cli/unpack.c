@@ -58,17 +58,18 @@ static int unpack_extent(struct parallel *parallel, void *context, unsigned int 
     size_t owner = unpack->extent_file[index];
     struct target target = {.tree = unpack->tree};
     struct lwc_extent extent;
+    struct lwc_object object;
     int result;
 
     (void)parallel;
     if (!owner--)
         return 0;
     target.name = unpack->entries[owner].name;
-    if (container_extent(unpack->container, index, &extent, failure) < 0 ||
+    if (container_extent(unpack->container, index, &extent, &object, failure) < 0 ||
         (target.fd = tree_open(unpack->tree, target.name, failure)) < 0)
         return -1;
-    result = contents_extent(unpack->container, &unpack->readers[worker], &extent, write_bytes,
-                             &target, failure);
+    result = contents_extent(unpack->container, &unpack->readers[worker], &extent, &object,
+                             write_bytes, &target, failure);
     close(target.fd);
     return result;
 }

@@ -1,26 +1,48 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "decoder.h"
 
+#include <cpuid.h>
 #include <stdlib.h>
 
+/* Those that not all compilers have a name for. F16C uses the registers of AVX2. */
+static bool has_lzcnt(void)
+{
+    unsigned int eax, ebx, ecx, edx;
+
+    return __get_cpuid(0x80000001, &eax, &ebx, &ecx, &edx) && ecx & bit_LZCNT;
+}
+
+static bool has_f16c(void)
+{
+    unsigned int eax, ebx, ecx, edx;
+
+    return __get_cpuid(1, &eax, &ebx, &ecx, &edx) && ecx & bit_F16C;
+}
+
+/* __builtin_cpu_supports has asked XCR0 for the registers, too. */
 u32 decoder_cpu_isa(void)
 {
-    u32 isa = LWC_ISA_SCALAR;
+    const bool has[LWC_CPU_FLAGS] = {
+        [LWC_CPU_BMI1] = __builtin_cpu_supports("bmi"),
+        [LWC_CPU_BMI2] = __builtin_cpu_supports("bmi2"),
+        [LWC_CPU_POPCNT] = __builtin_cpu_supports("popcnt"),
+        [LWC_CPU_LZCNT] = has_lzcnt(),
+        [LWC_CPU_AVX2] = __builtin_cpu_supports("avx2"),
+        [LWC_CPU_FMA] = __builtin_cpu_supports("fma"),
+        [LWC_CPU_F16C] = has_f16c(),
+        [LWC_CPU_AVX512F] = __builtin_cpu_supports("avx512f"),
+        [LWC_CPU_AVX512BW] = __builtin_cpu_supports("avx512bw"),
+        [LWC_CPU_AVX512VL] = __builtin_cpu_supports("avx512vl"),
+        [LWC_CPU_AVX512DQ] = __builtin_cpu_supports("avx512dq"),
+        [LWC_CPU_AVX512VBMI] = __builtin_cpu_supports("avx512vbmi"),
+        [LWC_CPU_AVX512VBMI2] = __builtin_cpu_supports("avx512vbmi2"),
+        [LWC_CPU_GFNI] = __builtin_cpu_supports("gfni"),
+    };
+    u32 flags = 0;
 
-    __builtin_cpu_init();
-    if (!__builtin_cpu_supports("bmi") || !__builtin_cpu_supports("bmi2") ||
-        !__builtin_cpu_supports("popcnt"))
-        return isa;
-    isa |= LWC_ISA_BMI2;
-    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
-        return isa;
-    isa |= LWC_ISA_AVX2;
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2") &&
-        __builtin_cpu_supports("gfni"))
-        isa |= LWC_ISA_AVX512;
-    return isa;
+    for (u32 i = 0; i < LWC_CPU_FLAGS; i++)
+        flags |= (u32)has[i] << i;
+    return lwc_isa_of(flags);
 }
 
 int decoder_isa_mask(const char *name, u32 *mask)

@@ -19,4 +19,10 @@ int fail(struct failure *failure, const char *format, ...) __attribute__((format
 int fail_errno(struct failure *failure, int error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/*
+ * Put a '?' for each byte of a control character and each that is not UTF-8: names come from
+ * hostile files. Messages have been through it.
+ */
+void make_printable(char *text);
+
 #endif

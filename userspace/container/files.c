@@ -13,8 +13,7 @@ int container_check_extents(struct container *container, const struct lwc_file *
         struct lwc_extent extent;
         struct lwc_object object;
 
-        if (container_extent(container, file->extent_first + i, &extent, failure) < 0 ||
-            container_object(container, extent.object, &object, failure) < 0)
+        if (container_extent(container, file->extent_first + i, &extent, &object, failure) < 0)
             return -1;
         if (extent.file_offset != at || extent.object_offset > object.decoded_size ||
             extent.length > object.decoded_size - extent.object_offset ||

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "reader.h"
+#include "file_read.h"
+#include "superblock.h"
 #include "features.h"
 
 #include <errno.h>
@@ -34,90 +36,6 @@ static uint64_t table_blocks(const struct container *container, uint32_t table)
     return lwc_table_position(ref->entry_size, ref->count - 1).block + 1;
 }
 
-/* Read exactly size bytes. 0, or an errno value; ENODATA at the end of file. */
-static int read_exactly(int fd, void *data, size_t size, uint64_t offset)
-{
-    uint8_t *at = data;
-
-    while (size) {
-        ssize_t got = pread(fd, at, size, (off_t)offset);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return errno;
-        if (got == 0)
-            return ENODATA;
-        at += got;
-        size -= (size_t)got;
-        offset += (uint64_t)got;
-    }
-    return 0;
-}
-
-/* What incompat bits stand for, as far as their place tells; as many as there is room for. */
-static void name_features(uint64_t bits, char *names, size_t size)
-{
-    size_t used = 0;
-
-    for (unsigned int bit = 0; bit < 64 && used < size; bit++) {
-        bool levels = bit >= 16 && bit < 48;
-        const char *kind = !levels ? "feature" : bit < 32 ? "LEVELS structure" : "LEVELS field";
-
-        if (bits >> bit & 1)
-            used += (size_t)snprintf(names + used, size - used, "%s%s %u", used ? ", " : "", kind,
-                                     levels ? bit % 16 : bit);
-    }
-}
-
-static int superblock_failure(const char *path, enum lwc_error error, uint64_t unknown,
-                              struct failure *failure)
-{
-    if (error == LWC_ERR_MAGIC)
-        return fail(failure, "%s: not an .lwc container; give a file that lwcmem pack wrote", path);
-    if (error == LWC_ERR_VERSION)
-        return fail(failure, "%s: is not of version %d of the format; use a newer lwcmem", path,
-                    LWC_VERSION);
-    if (error == LWC_ERR_FEATURE) {
-        char features[256];
-
-        name_features(unknown, features, sizeof(features));
-        return fail(failure, "%s: needs %s, which this lwcmem does not know; use a newer lwcmem",
-                    path, features);
-    }
-    return fail(failure, "%s: superblock: %s; the file is truncated or damaged, get it again", path,
-                lwc_error_string(error));
-}
-
-/* The newest slot that is as it was written: the other one may be what a crash left. */
-static int choose_superblock(struct container *container, uint64_t file_len,
-                             struct failure *failure)
-{
-    enum lwc_error error = LWC_ERR_MAGIC;
-    struct lwc_superblock slot;
-    u64 unknown = 0;
-    bool found = false;
-
-    for (unsigned int i = 0; i < LWC_SUPERBLOCK_SLOTS; i++) {
-        int result = read_exactly(container->fd, &slot, sizeof(slot), i * LWC_SUPERBLOCK_SIZE);
-        bool written = !result && lwc_superblock_written(&slot);
-
-        if (result && result != ENODATA)
-            return fail_errno(failure, result, "%s: cannot read", container->path);
-        /* of two that are not, what is wrong with the first says most */
-        if (written ? found && slot.generation <= container->superblock.generation : i)
-            continue;
-        container->superblock = slot;
-        container->slot = i;
-        found = written;
-        if (result)
-            error = file_len >= LWC_MAGIC_SIZE ? LWC_ERR_TRUNCATED : LWC_ERR_MAGIC;
-        else
-            error = lwc_superblock_check(&slot, file_len, &unknown);
-    }
-    return error ? superblock_failure(container->path, error, unknown, failure) : 0;
-}
-
 static int allocate_block_slots(struct container *container, struct failure *failure)
 {
     for (uint32_t table = 0; table < LWC_TABLES; table++) {
@@ -150,7 +68,8 @@ static int read_superblock(struct container *container, struct failure *failure)
 
     if (fstat(container->fd, &status) < 0)
         return fail_errno(failure, errno, "%s: cannot read", container->path);
-    if (choose_superblock(container, (uint64_t)status.st_size, failure) < 0)
+    if (superblock_choose(container->fd, container->path, (uint64_t)status.st_size,
+                          &container->superblock, &container->slot, failure) < 0)
         return -1;
     return allocate_block_slots(container, failure);
 }
@@ -197,24 +116,6 @@ static int lock(struct container *container, struct failure *failure)
     return 0;
 }
 
-/* What this lwcmem does not know in the file it would not keep. */
-static int check_updatable(struct container *container, struct failure *failure)
-{
-    struct lwc_superblock other;
-    u64 unknown;
-    int result = read_exactly(container->fd, &other, sizeof(other),
-                              (container->slot ^ 1) * LWC_SUPERBLOCK_SIZE);
-    enum lwc_error error;
-
-    if (result)
-        return fail_errno(failure, result, "%s: cannot read", container->path);
-    error = lwc_superblock_check(&other, UINT64_MAX, &unknown);
-    if (error == LWC_ERR_FEATURE || error == LWC_ERR_VERSION || container->superblock.ro_compat)
-        return fail(failure, "%s: a newer lwcmem has written to it; update it with that one",
-                    container->path);
-    return 0;
-}
-
 struct container *container_open_for_update(const char *path, struct failure *failure)
 {
     struct container *container = container_new(path, failure);
@@ -222,7 +123,8 @@ struct container *container_open_for_update(const char *path, struct failure *fa
     if (!container)
         return NULL;
     if (open_file(container, O_RDWR, failure) == 0 && lock(container, failure) == 0 &&
-        read_superblock(container, failure) == 0 && check_updatable(container, failure) == 0)
+        read_superblock(container, failure) == 0 &&
+        superblock_check_updatable(container->path, &container->superblock, failure) == 0)
         return container;
     container_close(container);
     return NULL;
@@ -280,7 +182,7 @@ static int fill_block(struct container *container, uint32_t table, uint64_t inde
                       struct lwc_block *block, struct failure *failure)
 {
     uint64_t offset = container->superblock.tables[table].offset + index * LWC_BLOCK_SIZE;
-    int result = read_exactly(container->fd, block, sizeof(*block), offset);
+    int result = file_read(container->fd, block, sizeof(*block), offset);
     enum lwc_error error;
 
     if (result && result != ENODATA)
@@ -360,15 +262,6 @@ int container_file(struct container *container, uint64_t index, struct lwc_file 
                         lwc_file_check(file, &container->superblock), failure);
 }
 
-int container_extent(struct container *container, uint64_t index, struct lwc_extent *extent,
-                     struct failure *failure)
-{
-    if (get_entry(container, LWC_TABLE_EXTENTS, index, extent, failure) < 0)
-        return -1;
-    return entry_result(container, LWC_TABLE_EXTENTS, index,
-                        lwc_extent_check(extent, &container->superblock), failure);
-}
-
 int container_object(struct container *container, uint64_t index, struct lwc_object *object,
                      struct failure *failure)
 {
@@ -376,6 +269,16 @@ int container_object(struct container *container, uint64_t index, struct lwc_obj
         return -1;
     return entry_result(container, LWC_TABLE_OBJECTS, index,
                         lwc_object_check(object, &container->superblock), failure);
+}
+
+int container_extent(struct container *container, uint64_t index, struct lwc_extent *extent,
+                     struct lwc_object *object, struct failure *failure)
+{
+    if (get_entry(container, LWC_TABLE_EXTENTS, index, extent, failure) < 0 ||
+        entry_result(container, LWC_TABLE_EXTENTS, index,
+                     lwc_extent_check(extent, &container->superblock), failure) < 0)
+        return -1;
+    return container_object(container, extent->object, object, failure);
 }
 
 int container_dep(struct container *container, uint64_t index, struct lwc_dep *dep,
@@ -496,7 +399,7 @@ int container_stored_tile(struct container *container, uint64_t index, struct lw
 
     if (get_tile(container, index, LWC_TILE_MAX, tile, failure) < 0)
         return -1;
-    result = read_exactly(container->fd, stored, tile->stored, tile->offset);
+    result = file_read(container->fd, stored, tile->stored, tile->offset);
     if (result && result != ENODATA)
         return fail_errno(failure, result, "%s: cannot read", container->path);
     if (result || lwc_crc32c(0, stored, tile->stored) != tile->crc)
@@ -542,7 +445,7 @@ static int read_and_decode(struct container *container, struct decoder *decoder,
                            const struct lwc_tile *tile, uint8_t *stored, uint8_t *out,
                            uint32_t decoded, enum lwc_error *error, struct failure *failure)
 {
-    int result = read_exactly(container->fd, stored, tile->stored, tile->offset);
+    int result = file_read(container->fd, stored, tile->stored, tile->offset);
 
     if (result && result != ENODATA)
         return fail_errno(failure, result, "%s: cannot read", container->path);

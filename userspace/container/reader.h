@@ -50,10 +50,12 @@ uint64_t container_count(const struct container *container, enum lwc_table table
 
 int container_file(struct container *container, uint64_t index, struct lwc_file *file,
                    struct failure *failure);
-int container_extent(struct container *container, uint64_t index, struct lwc_extent *extent,
-                     struct failure *failure);
 int container_object(struct container *container, uint64_t index, struct lwc_object *object,
                      struct failure *failure);
+
+/* An extent and its object; the former may lie outside of the latter. */
+int container_extent(struct container *container, uint64_t index, struct lwc_extent *extent,
+                     struct lwc_object *object, struct failure *failure);
 
 int container_dep(struct container *container, uint64_t index, struct lwc_dep *dep,
                   struct failure *failure);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "usage.h"
+#include "align.h"
 
 #include <stdlib.h>
 
@@ -8,11 +9,6 @@ struct payload {
     uint64_t tile;
     uint32_t stored;
 };
-
-static uint64_t align_up(uint64_t value, uint64_t alignment)
-{
-    return (value + alignment - 1) / alignment * alignment;
-}
 
 static int compare_payloads(const void *left, const void *right)
 {

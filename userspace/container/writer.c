@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "writer.h"
+#include "align.h"
 #include "sha256.h"
 
 #include <errno.h>
@@ -185,11 +186,6 @@ static int write_at(struct writer *writer, const void *data, size_t size, uint64
         offset += (uint64_t)put;
     }
     return 0;
-}
-
-static uint64_t align_up(uint64_t value, uint64_t alignment)
-{
-    return (value + alignment - 1) / alignment * alignment;
 }
 
 int writer_payload(struct writer *writer, const void *data, size_t size, uint64_t *offset,

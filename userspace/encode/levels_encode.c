@@ -376,7 +376,7 @@ static uint32_t code_level(uint8_t *symbols, uint32_t count, const uint8_t *symb
     for (uint32_t i = 0; i < count; i += 4096)
         code_symbols(symbols + i, count - i < 4096 ? count - i : 4096, symbol, known, ones,
                      codes + i);
-    if (__builtin_cpu_supports("bmi2"))
+    if (__builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt"))
         return keep_symbols_bmi2(symbols, codes, count, ones, symbols);
     return keep_symbols(symbols, codes, count, ones, symbols);
 }

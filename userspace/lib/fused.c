@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 int fused_open(struct lwcmem_model *model, struct failure *failure)
@@ -91,9 +92,13 @@ static enum lwc_error decode_and_multiply(struct lwcmem_model *model, struct wor
                                           uint64_t rows, const struct activations *in,
                                           const struct products *out)
 {
-    enum lwc_error error = lwc_tile_decode(worker->decoder.impl, tile, stored, tile->stored,
-                                           worker->tile, length, &worker->decoder.scratch);
+    enum lwc_error error;
 
+    /* the file may be written to meanwhile */
+    if (lwc_uses_zstd(tile))
+        stored = memcpy(worker->stored, stored, tile->stored);
+    error = lwc_tile_decode(worker->decoder.impl, tile, stored, tile->stored, worker->tile, length,
+                            &worker->decoder.scratch);
     if (!error)
         model->kernels->gemm(dtype, worker->tile, rows, cols, in, out);
     return error;

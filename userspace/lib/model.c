@@ -220,8 +220,8 @@ static int read_file(struct lwcmem_model *model, struct worker *worker, const st
         struct lwc_extent extent;
         struct lwc_object object;
 
-        if (container_extent(model->container, file->extent_first + i, &extent, failure) < 0 ||
-            container_object(model->container, extent.object, &object, failure) < 0 ||
+        if (container_extent(model->container, file->extent_first + i, &extent, &object, failure) <
+                0 ||
             model_decode(model, worker, &object, extent.object_offset, extent.length,
                          out + extent.file_offset, failure) < 0)
             return -1;

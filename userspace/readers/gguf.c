@@ -1,16 +1,26 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "gguf.h"
+#include "container/file_read.h"
 #include "kmod/codec/codec.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define ALIGNMENT_DEFAULT 32u
 /* Arrays in arrays; writers have none at all. */
 #define NESTING_MAX 8
+/* Ten times what the largest vocabularies take. */
+#define HEADER_MAX (256ull << 20)
+#define HEADER_TOO_LARGE "a header of more than 256 MiB"
+#define TENSORS_MAX (1u << 20)
+
+/* Bytes of the file that each takes at least: lengths of strings, numbers of types. */
+#define PAIR_LEAST 13
+#define TENSOR_LEAST 24
+#define ARRAY_LEAST 12
+#define STRING_LEAST 8
 
 enum value_type {
     VALUE_U32 = 4,
@@ -43,7 +53,9 @@ static const uint16_t dtypes[] = {
 struct cursor {
     int fd;
     uint64_t size;
+    uint64_t end; /* where the header must have ended */
     uint64_t at;
+    bool (*stop)(void);
     uint64_t window; /* what of the file is in buffer */
     size_t filled;
     const char *problem; /* in the file */
@@ -61,8 +73,10 @@ static bool malformed(struct cursor *cursor, const char *problem)
 
 static bool skip(struct cursor *cursor, uint64_t length)
 {
-    if (length > cursor->size - cursor->at)
-        return malformed(cursor, "the file ends too early; it may be truncated");
+    if (length > cursor->end - cursor->at)
+        return malformed(cursor, cursor->end < cursor->size
+                                     ? HEADER_TOO_LARGE
+                                     : "the file ends too early; it may be truncated");
     cursor->at += length;
     return true;
 }
@@ -77,6 +91,10 @@ static bool take(struct cursor *cursor, void *to, size_t length)
     if (from < cursor->window || from - cursor->window + length > cursor->filled) {
         uint64_t left = cursor->size - from;
 
+        if (cursor->stop()) {
+            cursor->error = EINTR;
+            return false;
+        }
         cursor->window = from;
         cursor->filled = left < sizeof(cursor->buffer) ? (size_t)left : sizeof(cursor->buffer);
         cursor->error = file_read(cursor->fd, cursor->buffer, cursor->filled, from);
@@ -108,6 +126,12 @@ static bool take_string(struct cursor *cursor, char *text, size_t room, uint64_t
     return take(cursor, text, (size_t)*length);
 }
 
+/* Is there room for so many that take so many bytes at least? */
+static bool room_for(struct cursor *cursor, uint64_t count, uint64_t least, const char *problem)
+{
+    return count <= (cursor->end - cursor->at) / least || malformed(cursor, problem);
+}
+
 static bool skip_array(struct cursor *cursor, unsigned int depth);
 
 static bool skip_value(struct cursor *cursor, uint32_t type, unsigned int depth)
@@ -123,7 +147,6 @@ static bool skip_value(struct cursor *cursor, uint32_t type, unsigned int depth)
     return skip(cursor, value_sizes[type]);
 }
 
-/* Each item of a string or array takes bytes of the file: the loop is no longer than that. */
 static bool skip_array(struct cursor *cursor, unsigned int depth)
 {
     uint64_t count, bytes;
@@ -138,6 +161,9 @@ static bool skip_array(struct cursor *cursor, unsigned int depth)
             return malformed(cursor, "an array of more than 2^64 bytes");
         return skip(cursor, bytes);
     }
+    if (!room_for(cursor, count, type == VALUE_ARRAY ? ARRAY_LEAST : STRING_LEAST,
+                  "more items in an array than there is room for"))
+        return false;
     for (uint64_t i = 0; i < count; i++)
         if (!skip_value(cursor, type, depth))
             return false;
@@ -160,6 +186,8 @@ static bool take_metadata(struct cursor *cursor, uint64_t pairs)
 {
     static const char alignment[] = "general.alignment";
 
+    if (!room_for(cursor, pairs, PAIR_LEAST, "more metadata than there is room for"))
+        return false;
     for (uint64_t i = 0; i < pairs; i++) {
         char key[sizeof(alignment)];
         uint64_t length;
@@ -245,6 +273,10 @@ static bool take_tensor(struct cursor *cursor, struct file_tensor *tensor)
 /* The list grows with what was read, whatever count the file claims. */
 static bool take_tensors(struct cursor *cursor, uint64_t count, struct file_tensors *out)
 {
+    if (count > TENSORS_MAX)
+        return malformed(cursor, "more than 1048576 tensors");
+    if (!room_for(cursor, count, TENSOR_LEAST, "more tensors than there is room for"))
+        return false;
     for (uint64_t i = 0; i < count; i++) {
         if ((i & (i - 1)) == 0) {
             struct file_tensor *grown =
@@ -286,6 +318,7 @@ static bool place_tensors(struct cursor *cursor, struct file_tensors *list)
 {
     uint64_t padding = -cursor->at & (cursor->alignment - 1), start, end;
 
+    cursor->end = cursor->size;
     /* without tensors there is no data, hence no padding either */
     if (list->count && !skip(cursor, padding))
         return false;
@@ -320,7 +353,7 @@ static bool take_start(struct cursor *cursor, uint64_t *tensors, uint64_t *pairs
     return take_u64(cursor, tensors) && take_u64(cursor, pairs);
 }
 
-int gguf_read(int fd, uint64_t size, const char *path, struct file_tensors *out,
+int gguf_read(int fd, uint64_t size, const char *path, bool (*stop)(void), struct file_tensors *out,
               struct failure *failure)
 {
     struct cursor *cursor = calloc(1, sizeof(*cursor));
@@ -332,6 +365,8 @@ int gguf_read(int fd, uint64_t size, const char *path, struct file_tensors *out,
         return fail(failure, "%s: out of memory", path);
     cursor->fd = fd;
     cursor->size = size;
+    cursor->end = size < HEADER_MAX ? size : HEADER_MAX;
+    cursor->stop = stop;
     cursor->alignment = ALIGNMENT_DEFAULT;
     if (!take_start(cursor, &tensors, &pairs) || !take_metadata(cursor, pairs) ||
         !take_tensors(cursor, tensors, out) || !names_differ(cursor, out) ||

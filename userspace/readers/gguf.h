@@ -12,14 +12,17 @@
 
 #include "readers/tensors.h"
 
+#include <stdbool.h>
+
 /*
  * Parse the header of the open file of size bytes. path is only for messages.
  * Shapes come back outermost dimension first, unlike the file's. Types that
- * have no name here are left out: their size is not known.
+ * have no name here are left out: their size is not known. stop is asked now
+ * and then, and ends the reading with -1.
  * 0; -1 if it cannot be read; 1 if it is malformed or of another kind. Both
  * with a message; out is then empty.
  */
-int gguf_read(int fd, uint64_t size, const char *path, struct file_tensors *out,
+int gguf_read(int fd, uint64_t size, const char *path, bool (*stop)(void), struct file_tensors *out,
               struct failure *failure);
 
 #endif

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tensors.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const char *const dtype_names[LWC_DTYPES] = {
     [LWC_DTYPE_BYTES] = "bytes",     [LWC_DTYPE_BF16] = "BF16",     [LWC_DTYPE_F16] = "F16",
@@ -26,24 +24,6 @@ static const char *const dtype_names[LWC_DTYPES] = {
 const char *dtype_name(uint16_t dtype)
 {
     return dtype < LWC_DTYPES ? dtype_names[dtype] : "unknown";
-}
-
-int file_read(int fd, void *data, size_t size, uint64_t offset)
-{
-    uint8_t *at = data;
-
-    while (size) {
-        ssize_t got = pread(fd, at, size, (off_t)offset);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return got < 0 ? errno : ENODATA;
-        at += got;
-        size -= (size_t)got;
-        offset += (uint64_t)got;
-    }
-    return 0;
 }
 
 static int compare_tensors(const void *left, const void *right)

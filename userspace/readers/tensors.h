@@ -38,9 +38,6 @@ void file_tensors_free(struct file_tensors *list);
  */
 int file_tensors_arrange(struct file_tensors *list, const char *path, struct failure *failure);
 
-/* Read all size bytes at offset. 0, or what errno would say; ENODATA at the end of the file. */
-int file_read(int fd, void *data, size_t size, uint64_t offset);
-
 /* The name that safetensors or GGUF gives to the dtype; "bytes" for LWC_DTYPE_BYTES. */
 const char *dtype_name(uint16_t dtype);
 

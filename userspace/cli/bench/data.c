@@ -91,6 +91,37 @@ static uint64_t spread(uint64_t index, uint64_t taken, uint64_t total)
     return (uint64_t)((unsigned __int128)total * index / taken);
 }
 
+/* Append tile number `tile` of a source to data. */
+typedef int tile_reader(void *source, uint64_t tile, struct bench_data *data,
+                        struct failure *failure);
+
+/* count of the total tiles of the file at path, or all of them. */
+static int take_tiles(const char *path, uint64_t total, size_t count, tile_reader *read_tile,
+                      void *source, struct bench_data *out, struct failure *failure)
+{
+    if (!total)
+        return fail(failure, "%s: no bf16 tensors; give a file that has some", path);
+    if (count > total)
+        count = (size_t)total;
+    if (make_room(out, count, LWC_TILE_MAX, failure) < 0)
+        return -1;
+    for (size_t i = 0; i < count; i++)
+        if (read_tile(source, spread(i, count, total), out, failure) < 0) {
+            bench_data_free(out);
+            return -1;
+        }
+    return 0;
+}
+
+/* A safetensors file; tensor: the one of the last tile, behind so many tiles of others. */
+struct tensor_source {
+    int fd;
+    const char *path;
+    struct file_tensors list;
+    size_t tensor;
+    uint64_t before;
+};
+
 static uint32_t tensor_tile_bytes(const struct file_tensor *tensor)
 {
     return tensor->dtype == LWC_DTYPE_BF16
@@ -105,69 +136,67 @@ static uint64_t tensor_tiles(const struct file_tensor *tensor)
     return bytes ? tensor->size / bytes + (tensor->size % bytes != 0) : 0;
 }
 
-static int read_tensor_tile(int fd, const char *path, const struct file_tensor *tensor,
-                            uint64_t index, struct bench_data *data, struct failure *failure)
+static int read_tensor_tile(void *context, uint64_t tile, struct bench_data *data,
+                            struct failure *failure)
 {
-    uint32_t bytes = tensor_tile_bytes(tensor);
-    uint64_t at = index * bytes, left = tensor->size - at;
-    uint32_t length = left < bytes ? (uint32_t)left : bytes;
-    ssize_t got = pread(fd, next_bytes(data), length, (off_t)(tensor->offset + at));
+    struct tensor_source *source = context;
+    const struct file_tensor *tensors = source->list.tensors, *tensor;
+    uint64_t at, left;
+    uint32_t bytes, length;
+    ssize_t got;
 
+    while (tile - source->before >= tensor_tiles(&tensors[source->tensor]))
+        source->before += tensor_tiles(&tensors[source->tensor++]);
+    tensor = &tensors[source->tensor];
+    bytes = tensor_tile_bytes(tensor);
+    at = (tile - source->before) * bytes;
+    left = tensor->size - at;
+    length = left < bytes ? (uint32_t)left : bytes;
+    got = pread(source->fd, next_bytes(data), length, (off_t)(tensor->offset + at));
     if (got < 0)
-        return fail_errno(failure, errno, "%s: cannot read", path);
+        return fail_errno(failure, errno, "%s: cannot read", source->path);
     if (got != (ssize_t)length)
-        return fail(failure, "%s: became shorter while it was read", path);
+        return fail(failure, "%s: became shorter while it was read", source->path);
     add_piece(data, length);
     return 0;
 }
 
-static int take_tensors(int fd, const char *path, const struct file_tensors *list, size_t count,
-                        struct bench_data *out, struct failure *failure)
+static int take_tensors(struct tensor_source *source, size_t count, struct bench_data *out,
+                        struct failure *failure)
 {
-    uint64_t total = 0, before = 0;
-    size_t tensor = 0;
+    uint64_t total = 0;
 
-    for (size_t i = 0; i < list->count; i++)
-        total += tensor_tiles(&list->tensors[i]);
-    if (!total)
-        return fail(failure, "%s: no bf16 tensors; give a file that has some", path);
-    if (count > total)
-        count = (size_t)total;
-    if (make_room(out, count, LWC_TILE_MAX, failure) < 0)
-        return -1;
-    for (size_t i = 0; i < count; i++) {
-        uint64_t tile = spread(i, count, total);
-
-        while (tile - before >= tensor_tiles(&list->tensors[tensor]))
-            before += tensor_tiles(&list->tensors[tensor++]);
-        if (read_tensor_tile(fd, path, &list->tensors[tensor], tile - before, out, failure) < 0) {
-            bench_data_free(out);
-            return -1;
-        }
-    }
-    return 0;
+    for (size_t i = 0; i < source->list.count; i++)
+        total += tensor_tiles(&source->list.tensors[i]);
+    return take_tiles(source->path, total, count, read_tensor_tile, source, out, failure);
 }
 
 static int from_safetensors(const char *path, size_t count, struct bench_data *out,
                             struct failure *failure)
 {
-    struct file_tensors list;
+    struct tensor_source source = {.fd = open(path, O_RDONLY | O_CLOEXEC), .path = path};
     struct stat status;
-    int fd = open(path, O_RDONLY | O_CLOEXEC), result;
+    int result;
 
-    if (fd < 0 || fstat(fd, &status) < 0) {
+    if (source.fd < 0 || fstat(source.fd, &status) < 0) {
         result = fail_errno(failure, errno, "%s: cannot read", path);
     } else {
-        result = safetensors_read(fd, (uint64_t)status.st_size, path, &list, failure);
+        result = safetensors_read(source.fd, (uint64_t)status.st_size, path, &source.list, failure);
         if (result == 0) {
-            result = take_tensors(fd, path, &list, count, out, failure);
-            file_tensors_free(&list);
+            result = take_tensors(&source, count, out, failure);
+            file_tensors_free(&source.list);
         }
     }
-    if (fd >= 0)
-        close(fd);
+    if (source.fd >= 0)
+        close(source.fd);
     return result;
 }
+
+struct container_source {
+    struct container *container;
+    struct decoder decoder;
+    uint8_t *stored; /* LWC_TILE_MAX bytes */
+};
 
 /* Tiles of bf16 objects; object: set to the one that holds tile number `tile` of them. */
 static int find_tile(struct container *container, uint64_t *tile, struct lwc_object *object,
@@ -193,52 +222,39 @@ static int find_tile(struct container *container, uint64_t *tile, struct lwc_obj
     return 0;
 }
 
-static int take_tiles(struct container *container, struct decoder *decoder, uint8_t *stored,
-                      size_t count, struct bench_data *out, struct failure *failure)
+static int read_container_tile(void *context, uint64_t tile, struct bench_data *data,
+                               struct failure *failure)
 {
+    struct container_source *source = context;
     struct lwc_object object;
-    uint64_t total = 0;
+    uint64_t total;
 
-    if (find_tile(container, NULL, NULL, &total, failure) < 0)
+    if (find_tile(source->container, &tile, &object, &total, failure) < 0 ||
+        container_read_tile(source->container, &source->decoder, &object, tile, source->stored,
+                            next_bytes(data), failure) < 0)
         return -1;
-    if (!total)
-        return fail(failure, "%s: no bf16 tensors; give a container that has some",
-                    container_path(container));
-    if (count > total)
-        count = (size_t)total;
-    if (make_room(out, count, LWC_TILE_MAX, failure) < 0)
-        return -1;
-    for (size_t i = 0; i < count; i++) {
-        uint64_t tile = spread(i, count, total);
-
-        if (find_tile(container, &tile, &object, &total, failure) < 0 ||
-            container_read_tile(container, decoder, &object, tile, stored, next_bytes(out),
-                                failure) < 0) {
-            bench_data_free(out);
-            return -1;
-        }
-        add_piece(out, lwc_tile_length(&object, tile));
-    }
+    add_piece(data, lwc_tile_length(&object, tile));
     return 0;
 }
 
 static int from_container(const char *path, size_t count, struct bench_data *out,
                           struct failure *failure)
 {
-    struct container *container = container_open(path, failure);
-    uint8_t *stored = malloc(LWC_TILE_MAX);
-    struct decoder decoder = {0};
+    struct container_source source = {.container = container_open(path, failure),
+                                      .stored = malloc(LWC_TILE_MAX)};
+    uint64_t total = 0;
     int result = -1;
 
-    if (container && !stored)
+    if (source.container && !source.stored)
         fail(failure, "%s: out of memory", path);
-    else if (container &&
-             dependency_refuse(container, "give a container without one", failure) == 0 &&
-             decoder_init(&decoder, 0, failure) == 0)
-        result = take_tiles(container, &decoder, stored, count, out, failure);
-    decoder_free(&decoder);
-    free(stored);
-    container_close(container);
+    else if (source.container &&
+             dependency_refuse(source.container, "give a container without one", failure) == 0 &&
+             decoder_init(&source.decoder, 0, failure) == 0 &&
+             find_tile(source.container, NULL, NULL, &total, failure) == 0)
+        result = take_tiles(path, total, count, read_container_tile, &source, out, failure);
+    decoder_free(&source.decoder);
+    free(source.stored);
+    container_close(source.container);
     return result;
 }
 

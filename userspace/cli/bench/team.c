@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "team.h"
 #include "cli/cli.h"
+#include "engine/clock.h"
 #include "kernels/kernels.h"
 
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { MIN_ROUNDS = 7, MAX_ROUNDS = 61, QUICK_ROUNDS = 3, SPINS = 1 << 14 };
 #define RACE_SECONDS 2.5 /* rounds go on for so long, within their limits */
@@ -37,14 +37,6 @@ struct bench_team {
     cpu_set_t before; /* affinity of the caller */
 };
 
-static double now(void)
-{
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 /* Spinning, so that all leave together; a CPU that others need is given up in between. */
 static void meet(struct bench_team *team)
 {
@@ -70,11 +62,11 @@ static void run_part(struct member *member, double *seconds)
     double start;
 
     meet(team);
-    start = now();
+    start = seconds_now();
     member->result = team->pass(team->context, &member->worker, &member->failure);
     meet(team);
     if (seconds)
-        *seconds = now() - start;
+        *seconds = seconds_now() - start;
 }
 
 static void pin(int cpu)
@@ -251,9 +243,9 @@ int bench_race(struct bench_team *team, struct bench_entrant *entrants, size_t c
     if (!times)
         return fail(failure, "out of memory for the times");
     result = race_round(team, entrants, count, NULL, 0, failure);
-    start = now();
+    start = seconds_now();
     while (result == 0 && rounds < (quick ? QUICK_ROUNDS : MAX_ROUNDS) &&
-           (rounds < (quick ? QUICK_ROUNDS : MIN_ROUNDS) || now() - start < RACE_SECONDS))
+           (rounds < (quick ? QUICK_ROUNDS : MIN_ROUNDS) || seconds_now() - start < RACE_SECONDS))
         result = race_round(team, entrants, count, times, rounds++, failure);
     for (size_t i = 0; i < count && result == 0; i++)
         entrants[i].seconds = median(times[i], rounds);
