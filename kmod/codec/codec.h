@@ -43,6 +43,29 @@ const char *lwc_error_string(enum lwc_error error);
 #define LWC_ISA_AVX512	(1u << 3)	/* F BW VL DQ VBMI VBMI2 GFNI */
 #define LWC_ISA_ALL	0xfu
 
+#ifndef __KERNEL__
+/* What this CPU has; the module asks the kernel. */
+static inline u32 lwc_cpu_isa(void)
+{
+	u32 isa = LWC_ISA_SCALAR;
+
+	__builtin_cpu_init();
+	if (!__builtin_cpu_supports("bmi") || !__builtin_cpu_supports("bmi2") ||
+	    !__builtin_cpu_supports("popcnt"))
+		return isa;
+	isa |= LWC_ISA_BMI2;
+	if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
+		return isa;
+	isa |= LWC_ISA_AVX2;
+	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+	    __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+	    __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2") &&
+	    __builtin_cpu_supports("gfni"))
+		isa |= LWC_ISA_AVX512;
+	return isa;
+}
+#endif
+
 /* LEVELS stored bytes after validation; pointers into the input. */
 struct lwc_levels_view {
 	u32 count[LWC_LEVELS_MAX + 1];	/* codes of each level; after the last, escapes */

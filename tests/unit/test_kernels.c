@@ -118,7 +118,7 @@ static void each_isa(void (*test)(const struct kernels *))
     unsigned int run = 0;
 
     for (size_t i = 0; i < kernels_count; i++)
-        if (kernels_all[i]->isa & decoder_cpu_isa()) {
+        if (kernels_all[i]->isa & lwc_cpu_isa()) {
             test(kernels_all[i]);
             run++;
         }

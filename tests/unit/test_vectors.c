@@ -113,7 +113,7 @@ static void finish(struct vector *vector, struct lwc_scratch *scratch)
     if (vector->base.data)
         assert_int_equal(vector->base.size, vector->length);
     for (unsigned int i = 0; i < lwc_impl_count; i++)
-        if (lwc_impls[i]->isa & decoder_cpu_isa())
+        if (lwc_impls[i]->isa & lwc_cpu_isa())
             run(vector, lwc_impls[i], scratch);
     free(vector->name);
     free(vector->base.data);

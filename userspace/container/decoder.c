@@ -3,26 +3,6 @@
 
 #include <stdlib.h>
 
-u32 decoder_cpu_isa(void)
-{
-    u32 isa = LWC_ISA_SCALAR;
-
-    __builtin_cpu_init();
-    if (!__builtin_cpu_supports("bmi") || !__builtin_cpu_supports("bmi2") ||
-        !__builtin_cpu_supports("popcnt"))
-        return isa;
-    isa |= LWC_ISA_BMI2;
-    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
-        return isa;
-    isa |= LWC_ISA_AVX2;
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2") &&
-        __builtin_cpu_supports("gfni"))
-        isa |= LWC_ISA_AVX512;
-    return isa;
-}
-
 int decoder_isa_mask(const char *name, u32 *mask)
 {
     static const struct {
@@ -63,7 +43,7 @@ int decoder_init(struct decoder *decoder, u32 mask, struct failure *failure)
     memset(decoder, 0, sizeof(*decoder));
     if (!mask && mask_from_environment(&mask, failure) < 0)
         return -1;
-    decoder->isa = mask & decoder_cpu_isa();
+    decoder->isa = mask & lwc_cpu_isa();
     decoder->impl = lwc_impl_select(decoder->isa);
     scratch->tile = aligned_alloc(64, LWC_SCRATCH_TILE);
     scratch->zstd = aligned_alloc(64, workspace ? workspace : 64);
