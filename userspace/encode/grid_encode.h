@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "encode/grid_scale.h"
 #include "kmod/codec/codec.h"
 
 /* Arrays of the caller: for so many elements as the tile has. */
@@ -23,7 +24,12 @@ struct grid_fit {
     uint32_t *parameters; /* of all groups: scales, then the others; a sixteenth of the elements */
     uint8_t *integers;    /* as GRID stores them */
     uint32_t *positions;  /* of exceptions */
+    struct grid_work work;
 };
+
+/* Steps of a search that fails, for each element and for each tile: a limit for any bytes. */
+#define GRID_STEPS_ELEMENT 48
+#define GRID_STEPS_TILE 20000
 
 /*
  * src: count elements of the field (LWC_FIELD_BF16, F16 or F32). row: elements

@@ -7,12 +7,20 @@
 
 /* Mantissa bits of parameters that are tried one by one: those of f16, the usual type. */
 #define TRIED_BITS 11
+/* A point that is checked takes the time of so many elements that are looked at. */
+#define POINT_STEPS 8
 
 /* Points in rising order. */
 struct rising {
     const struct grid_point *by[GRID_PAIR_VALUES + 1];
     uint32_t count;
+    struct grid_work *work;
 };
+
+static bool exhausted(const struct rising *rising)
+{
+    return rising->work->steps > rising->work->most;
+}
 
 /* All points but the one that is left out (GRID_POINTS: none is). */
 static void sort_rising(const struct grid_points *points, uint32_t without, struct rising *rising)
@@ -49,6 +57,7 @@ static bool is_exact(const struct lwc_grid_arithmetic *arithmetic, const struct 
 
     memcpy(&scale, &parameters.scale, sizeof(scale));
     for (uint32_t i = rising->count; i-- > 0;) { /* the largest shows most errors */
+        rising->work->steps += POINT_STEPS;
         double integer = lowest + rint((rising->by[i]->value - first) / scale);
 
         if (integer >= GRID_PAIR_VALUES ||
@@ -72,6 +81,7 @@ static bool scales_for_offset(const struct rising *rising, double offset, uint32
         const struct grid_point *point = rising->by[i];
         double integer = rint((point->value - offset) / step);
 
+        rising->work->steps += 2;
         if (!(integer >= 1))
             return false;
         *low = fmax(*low, (point->low - offset) / integer);
@@ -80,6 +90,33 @@ static bool scales_for_offset(const struct rising *rising, double offset, uint32
             return false;
     }
     return *low > 0;
+}
+
+/*
+ * Widths of what rounds to the value of largest magnitude that three values may be
+ * off together: each by a half, and by the products of LWC_GRID_STEPS, which may
+ * have a larger exponent.
+ */
+#define AFFINE_ERRORS 2
+#define STEPS_ERRORS 8
+
+/* Are all points near integers, if the first one and the last one are span apart? */
+static bool spans(const struct rising *rising, uint32_t span, uint32_t errors)
+{
+    const struct grid_point *first = rising->by[0], *last = rising->by[rising->count - 1];
+    double inverse = span / (last->value - first->value);
+    double doubt = fmax(first->high - first->low, last->high - last->low) * inverse * errors;
+
+    rising->work->steps += rising->count;
+    if (exhausted(rising))
+        return false;
+    for (uint32_t i = 1; doubt < 0.5 && i + 1 < rising->count; i++) {
+        double integer = (rising->by[i]->value - first->value) * inverse;
+
+        if (fabs(integer - rint(integer)) > doubt)
+            return false;
+    }
+    return true;
 }
 
 /* Distance of numbers with TRIED_BITS near a value. */
@@ -114,7 +151,8 @@ static uint32_t exact_scale(const struct lwc_grid_arithmetic *arithmetic,
 
     if (trial.scale && is_exact(arithmetic, rising, trial, 0))
         return trial.scale;
-    for (double scale = ceil(low / step) * step; scale <= high; scale += step) {
+    for (double scale = ceil(low / step) * step; scale <= high && !exhausted(rising);
+         scale += step) {
         trial.scale = grid_f32(scale);
         if (trial.scale >> 23 && is_exact(arithmetic, rising, trial, 0))
             return trial.scale;
@@ -134,7 +172,8 @@ static bool find_affine(const struct lwc_grid_arithmetic *arithmetic, const stru
     int fewest = 24;
 
     for (uint32_t span = GRID_PAIR_VALUES - 1; span + 1 >= rising->count; span--)
-        for (double at = ceil(first->low / step) * step; at <= first->high; at += step) {
+        for (double at = ceil(first->low / step) * step;
+             at <= first->high && spans(rising, span, AFFINE_ERRORS); at += step) {
             struct lwc_grid_parameters trial = {.second = at == 0 ? 0 : grid_f32(at)};
 
             if ((!trial.second || (trial.second >> 23 & 255)) &&
@@ -166,7 +205,8 @@ static bool find_zero_point(const struct lwc_grid_arithmetic *arithmetic,
         return false;
     low = fmax(low, least_scale(rising));
     step = step_of(low);
-    for (double scale = ceil(low / step) * step; scale <= high; scale += step) {
+    for (double scale = ceil(low / step) * step; scale <= high && !exhausted(rising);
+         scale += step) {
         double zero = lowest - rint(first->value / scale);
         struct lwc_grid_parameters trial = {grid_f32(scale), grid_f32(zero)};
 
@@ -183,16 +223,17 @@ static bool find_steps(const struct lwc_grid_arithmetic *arithmetic, const struc
                        struct lwc_grid_parameters *parameters)
 {
     for (uint32_t span = GRID_PAIR_VALUES - 1; span + 1 >= rising->count; span--)
-        for (uint32_t lowest = 0; lowest + span < GRID_PAIR_VALUES; lowest++)
+        for (uint32_t lowest = 0;
+             lowest + span < GRID_PAIR_VALUES && spans(rising, span, STEPS_ERRORS); lowest++)
             if (find_zero_point(arithmetic, rising, lowest, span, parameters))
                 return true;
     return false;
 }
 
-static bool find_pair(const struct grid_points *points, uint32_t without,
+static bool find_pair(const struct grid_points *points, uint32_t without, struct grid_work *work,
                       struct lwc_grid_parameters *parameters)
 {
-    struct rising rising;
+    struct rising rising = {.work = work};
 
     sort_rising(points, without, &rising);
     if (rising.count < 2 || rising.count > GRID_PAIR_VALUES)
@@ -216,14 +257,15 @@ static void set_integers(struct grid_points *points, struct lwc_grid_parameters 
     }
 }
 
-bool grid_pair(struct grid_points *points, struct lwc_grid_parameters *parameters)
+bool grid_pair(struct grid_points *points, struct grid_work *work,
+               struct lwc_grid_parameters *parameters)
 {
-    bool found = find_pair(points, GRID_POINTS, parameters);
+    bool found = find_pair(points, GRID_POINTS, work, parameters);
 
     /* a stranger is rare, and most often the smallest or the largest */
     for (uint32_t i = 0; !found && i < points->count; i++)
         if (points->point[i].count <= grid_misses_allowed(points->elements))
-            found = find_pair(points, i, parameters);
+            found = find_pair(points, i, work, parameters);
     if (found)
         set_integers(points, *parameters);
     return found;
