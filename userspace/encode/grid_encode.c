@@ -16,6 +16,13 @@
 #define SAMPLES 8
 #define SAMPLES_OFF 2
 
+#define NONE UINT32_MAX
+
+/* Time of an element in steps. */
+#define COLLECT_STEPS 3
+#define PRODUCT_STEPS 2
+#define DIFFERENCE_STEPS 12
+
 /* Elements that tell: any values differ in most of them, the integers of two groups do not. */
 #define HOPELESS 48
 /* Elements of one group that tell for multiples of a scale: the more the more there may be. */
@@ -87,7 +94,7 @@ static bool solve(const struct tile *tile, const struct attempt *attempt, const 
 
     solution->parameters = (struct lwc_grid_parameters){0, 0};
     if (is_pair(attempt)) {
-        work->steps += look->looked_at;
+        work->steps += COLLECT_STEPS * (uint64_t)look->looked_at;
         if (!grid_collect(&solution->points, tile->field, src, look->looked_at,
                           GRID_PAIR_VALUES + 1))
             return false;
@@ -215,7 +222,8 @@ static void put_products(const struct tile *tile, const struct attempt *attempt,
 
         signs = (struct signs){attempt->limit, {255 - zero, zero}, 0, 0};
     }
-    tile->fit->work.steps += count;
+    tile->fit->work.steps +=
+        (signs.minus_zero ? PRODUCT_STEPS : DIFFERENCE_STEPS) * (uint64_t)count;
     for (uint32_t from = first; from < first + count; from += n) {
         n = first + count - from < GRID_CHUNK ? first + count - from : GRID_CHUNK;
         grid_multiples(tile->field, at(tile, from), n, 1 / f32_value(parameters.scale),
@@ -277,77 +285,113 @@ static bool choose_zero(const struct tile *tile, uint32_t first, uint32_t count,
     return grid_steps_allowed(LWC_FIELD_F32, *parameters);
 }
 
+/* The integers of what is looked at of a group, and exceptions; false: there are no parameters. */
+static bool put_look(const struct tile *tile, const struct attempt *attempt,
+                     const struct look *look, struct lwc_grid_parameters *parameters)
+{
+    uint32_t first = look->first, n = look->looked_at;
+    struct solution solution;
+    bool found = solve(tile, attempt, look, &solution);
+
+    if (found && attempt->limit == GRID_LARGEST_ZERO)
+        found = choose_zero(tile, first, n, &solution.parameters);
+    *parameters = solution.parameters;
+    if (!found)
+        return false;
+    if (is_pair(attempt)) {
+        put_pairs(tile, &solution, first, n);
+        return true;
+    }
+    if (attempt->arithmetic.kind == LWC_GRID_PRODUCT)
+        parameters->scale |= sign_of_scale(tile, parameters->scale, attempt->limit, first, n);
+    put_products(tile, attempt, *parameters, first, n);
+    return true;
+}
+
 /* One group, if the exceptions do not become more than allowed. */
 static bool fit_group(const struct tile *tile, const struct attempt *attempt, uint32_t number,
                       uint32_t allowed)
 {
     struct grid_fit *fit = tile->fit;
     uint32_t first = number * fit->group, n = tile->count - first;
-    struct solution solution;
+    struct lwc_grid_parameters parameters;
     struct look look;
-    bool found;
 
     n = n < fit->group ? n : fit->group;
     look = (struct look){first, n, n, grid_misses_allowed(n)};
-    found = solve(tile, attempt, &look, &solution);
-    if (found && attempt->limit == GRID_LARGEST_ZERO)
-        found = choose_zero(tile, first, n, &solution.parameters);
-    if (!found) {
+    if (!put_look(tile, attempt, &look, &parameters)) {
         if (fit->exceptions + n > allowed)
             return false;
-        solution.parameters = (struct lwc_grid_parameters){0x3f800000, 0};
+        parameters = (struct lwc_grid_parameters){0x3f800000, 0};
         put_exceptions(tile, first, n);
-    } else if (is_pair(attempt)) {
-        put_pairs(tile, &solution, first, n);
-    } else {
-        if (attempt->arithmetic.kind == LWC_GRID_PRODUCT)
-            solution.parameters.scale |=
-                sign_of_scale(tile, solution.parameters.scale, attempt->limit, first, n);
-        put_products(tile, attempt, solution.parameters, first, n);
     }
-    fit->parameters[number] = solution.parameters.scale;
+    fit->parameters[number] = parameters.scale;
     if (attempt->arithmetic.kind != LWC_GRID_PRODUCT)
-        fit->parameters[fit->groups + number] = solution.parameters.second;
+        fit->parameters[fit->groups + number] = parameters.second;
     return fit->exceptions <= allowed;
 }
 
+/*
+ * All groups. What a group takes that fits is not held against the search, as long
+ * as all of them do.
+ */
 static bool fit_groups(const struct tile *tile, const struct attempt *attempt, uint32_t group)
 {
     struct grid_fit *fit = tile->fit;
+    uint64_t most = fit->work.most;
 
     fit->arithmetic = attempt->arithmetic;
     fit->group = group;
     fit->groups = (tile->count + group - 1) / group;
     fit->exceptions = 0;
-    for (uint32_t g = 0; g < fit->groups; g++)
-        if (!fit_group(tile, attempt, g, tile->count / EXCEPTIONS_ONE_IN) || exhausted(fit))
+    for (uint32_t g = 0; g < fit->groups; g++) {
+        uint32_t left = tile->count - g * group, before = fit->exceptions;
+        uint64_t steps = fit->work.steps, cap;
+
+        left = left < group ? left : group;
+        cap = (uint64_t)left * GRID_STEPS_FOUND;
+        if (!fit_group(tile, attempt, g, tile->count / EXCEPTIONS_ONE_IN) || exhausted(fit)) {
+            fit->work.most = most;
             return false;
+        }
+        steps = fit->work.steps - steps;
+        if (fit->exceptions - before < left)
+            fit->work.most += steps < cap ? steps : cap;
+    }
     return true;
 }
 
 /*
- * Do the first elements of some groups fit? Eight-bit integers of a small group
- * must do so without strangers: a search among any values takes too long.
+ * Exceptions among the first elements of some groups; NONE if they are too many.
+ * Eight-bit integers of a small group must do without strangers: a search among any
+ * values takes too long.
  */
-static bool looks_right(const struct tile *tile, const struct attempt *attempt, uint32_t group)
+static uint32_t looks_right(const struct tile *tile, const struct attempt *attempt, uint32_t group)
 {
-    uint32_t groups = (tile->count + group - 1) / group, off = 0;
+    uint32_t groups = (tile->count + group - 1) / group, off = 0, seen = 0, missed = 0;
     uint32_t samples = groups < SAMPLES ? groups : SAMPLES;
+    struct grid_fit *fit = tile->fit;
 
+    fit->arithmetic = attempt->arithmetic;
+    fit->exceptions = 0;
     for (uint32_t s = 0; s < samples; s++) {
         uint32_t first = (uint32_t)((uint64_t)groups * s / samples) * group,
                  n = tile->count - first;
         struct look look = {.first = first, .count = n < group ? n : group};
-        struct solution solution;
+        struct lwc_grid_parameters parameters;
 
         look.looked_at = look.count < FIRST_LOOK ? look.count : FIRST_LOOK;
         if (attempt->limit <= GRID_PAIR_VALUES || look.looked_at == FIRST_LOOK)
             look.strangers = grid_misses_allowed(look.looked_at);
-        off += !solve(tile, attempt, &look, &solution);
-        if (off > (groups < EXCEPTIONS_ONE_IN ? 0 : SAMPLES_OFF))
-            return false;
+        if (put_look(tile, attempt, &look, &parameters)) {
+            seen += look.looked_at;
+            continue;
+        }
+        missed += look.looked_at;
+        if (++off > (groups < EXCEPTIONS_ONE_IN ? 0 : SAMPLES_OFF))
+            return NONE;
     }
-    return true;
+    return fit->exceptions <= seen / EXCEPTIONS_ONE_IN ? fit->exceptions + missed : NONE;
 }
 
 /* The types that arithmetic may have gone through: that of the field and narrower ones. */
@@ -408,20 +452,25 @@ static bool fit_size(const struct tile *tile, struct attempt attempt, uint32_t g
     uint32_t smallest = attempt.limit == GRID_LARGEST_ZERO            ? FAR_ZERO
                         : attempt.arithmetic.kind == LWC_GRID_PRODUCT ? LWC_GRID_GROUP_MIN
                                                                       : LWC_GRID_PAIR_MIN;
-    struct attempt best = {.limit = 0};
-    bool there = false; /* what the best one made is */
-    uint32_t fewest = tile->count;
     uint8_t types[3] = {LWC_FIELD_F32};
     unsigned int types_n = attempt.limit == GRID_LARGEST_ZERO ? 1 : types_of(types, tile);
+    uint32_t seen[3], fewest = NONE, t;
+    struct attempt best = attempt;
+    bool there = false; /* what the best one made is */
 
     if (group < smallest || group > tile->count)
         return false;
-    for (unsigned int t = 0; t < types_n; t++) {
+    for (t = 0; t < types_n; t++) {
         attempt.arithmetic.through = types[t];
-        if (!looks_right(tile, &attempt, group))
-            continue;
-        there = false;
-        if (!fit_groups(tile, &attempt, group))
+        seen[t] = looks_right(tile, &attempt, group);
+    }
+    for (unsigned int n = 0; n < types_n; n++, seen[t] = NONE) {
+        t = 0;
+        for (unsigned int i = 1; i < types_n; i++)
+            t = seen[i] < seen[t] ? i : t;
+        attempt.arithmetic.through = types[t];
+        there &= seen[t] == NONE;
+        if (seen[t] == NONE || !fit_groups(tile, &attempt, group))
             continue;
         if (tile->fit->exceptions <= tile->count / FEW_EXCEPTIONS_ONE_IN)
             return true;
@@ -430,8 +479,11 @@ static bool fit_size(const struct tile *tile, struct attempt attempt, uint32_t g
             fewest = tile->fit->exceptions;
             best = attempt;
         }
+        /* others may be better only if they looked so */
+        for (unsigned int i = 0; i < types_n; i++)
+            seen[i] = seen[i] > seen[t] ? NONE : seen[i];
     }
-    return best.limit && (there || fit_groups(tile, &best, group));
+    return fewest != NONE && (there || fit_groups(tile, &best, group));
 }
 
 /* The largest group size that fits. */

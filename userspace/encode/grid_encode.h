@@ -27,9 +27,13 @@ struct grid_fit {
     struct grid_work work;
 };
 
-/* Steps of a search that fails, for each element and for each tile: a limit for any bytes. */
-#define GRID_STEPS_ELEMENT 48
-#define GRID_STEPS_TILE 20000
+/*
+ * Steps that a search may take before it is given up, for a tile and for each
+ * element, and how many more for each element of groups that did fit.
+ */
+#define GRID_STEPS_TILE 100000
+#define GRID_STEPS_ELEMENT 20
+#define GRID_STEPS_FOUND 64
 
 /*
  * src: count elements of the field (LWC_FIELD_BF16, F16 or F32). row: elements

@@ -9,6 +9,8 @@
 #define TRIED_BITS 11
 /* A point that is checked takes the time of so many elements that are looked at. */
 #define POINT_STEPS 8
+#define RANGE_STEPS 3
+#define TRIAL_STEPS 4
 
 /* Points in rising order. */
 struct rising {
@@ -69,27 +71,36 @@ static bool is_exact(const struct lwc_grid_arithmetic *arithmetic, const struct 
     return true;
 }
 
+static const double inverses[GRID_PAIR_VALUES] = {
+    0,       1,       1.0 / 2,  1.0 / 3,  1.0 / 4,  1.0 / 5,  1.0 / 6,  1.0 / 7,
+    1.0 / 8, 1.0 / 9, 1.0 / 10, 1.0 / 11, 1.0 / 12, 1.0 / 13, 1.0 / 14, 1.0 / 15};
+
 /* Scales for the offset, with the first point at integer 0 and the last one at span. */
 static bool scales_for_offset(const struct rising *rising, double offset, uint32_t span,
                               double *low, double *high)
 {
-    double step = (rising->by[rising->count - 1]->value - offset) / span;
+    double inverse = span / (rising->by[rising->count - 1]->value - offset);
+    double from = 0, to = INFINITY;
 
-    *low = 0;
-    *high = INFINITY;
-    for (uint32_t i = 1; i < rising->count; i++) {
+    if (!(inverse > 0 && inverse < INFINITY))
+        return false;
+    for (uint32_t i = 1; i < rising->count && from <= to; i++) {
         const struct grid_point *point = rising->by[i];
-        double integer = rint((point->value - offset) / step);
+        uint32_t integer = (uint32_t)(int32_t)((point->value - offset) * inverse + 0.5);
+        double first, last;
 
-        rising->work->steps += 2;
-        if (!(integer >= 1))
+        rising->work->steps += RANGE_STEPS;
+        if (integer - 1 >= GRID_PAIR_VALUES - 1)
             return false;
-        *low = fmax(*low, (point->low - offset) / integer);
-        *high = fmin(*high, (point->high - offset) / integer);
-        if (*low > *high)
-            return false;
+        /* ends that are ties belong to it, whatever division makes of them */
+        first = (point->low - offset) * inverses[integer] * (1 - 0x1p-51);
+        last = (point->high - offset) * inverses[integer] * (1 + 0x1p-51);
+        from = first > from ? first : from;
+        to = last < to ? last : to;
     }
-    return *low > 0;
+    *low = from;
+    *high = to;
+    return from > 0 && from <= to;
 }
 
 /*
@@ -149,11 +160,14 @@ static uint32_t exact_scale(const struct lwc_grid_arithmetic *arithmetic,
     if (low <= high)
         trial.scale = grid_simplest(low, high);
 
-    if (trial.scale && is_exact(arithmetic, rising, trial, 0))
+    /* what is rounded once is in these limits if it is exact, and only then */
+    if (trial.scale &&
+        (arithmetic->through == arithmetic->field || is_exact(arithmetic, rising, trial, 0)))
         return trial.scale;
     for (double scale = ceil(low / step) * step; scale <= high && !exhausted(rising);
          scale += step) {
         trial.scale = grid_f32(scale);
+        rising->work->steps += TRIAL_STEPS;
         if (trial.scale >> 23 && is_exact(arithmetic, rising, trial, 0))
             return trial.scale;
     }
@@ -168,14 +182,21 @@ static bool find_affine(const struct lwc_grid_arithmetic *arithmetic, const stru
                         struct lwc_grid_parameters *parameters)
 {
     const struct grid_point *first = rising->by[0];
-    double step = step_of(fmax(fabs(first->low), fabs(first->high))), low, high;
+    /* below a power of two steps are smaller than above; around zero they are without end */
+    double step = first->low < 0 && first->high > 0
+                      ? step_of(fmax(-first->low, first->high))
+                      : step_of(fmin(fabs(first->low), fabs(first->high)));
+    double low, high;
     int fewest = 24;
 
-    for (uint32_t span = GRID_PAIR_VALUES - 1; span + 1 >= rising->count; span--)
-        for (double at = ceil(first->low / step) * step;
-             at <= first->high && spans(rising, span, AFFINE_ERRORS); at += step) {
+    for (uint32_t span = GRID_PAIR_VALUES - 1; span + 1 >= rising->count; span--) {
+        if (!spans(rising, span, AFFINE_ERRORS))
+            continue;
+        for (double at = ceil(first->low / step) * step; at <= first->high && !exhausted(rising);
+             at += step) {
             struct lwc_grid_parameters trial = {.second = at == 0 ? 0 : grid_f32(at)};
 
+            rising->work->steps += TRIAL_STEPS;
             if ((!trial.second || (trial.second >> 23 & 255)) &&
                 scales_for_offset(rising, at, span, &low, &high))
                 trial.scale = exact_scale(arithmetic, rising, trial.second, low, high);
@@ -186,30 +207,51 @@ static bool find_affine(const struct lwc_grid_arithmetic *arithmetic, const stru
             if (fewest < TRIED_BITS)
                 return true;
         }
+    }
     return fewest < 24;
 }
 
-/* LWC_GRID_STEPS with the first point at integer lowest and the last one at lowest + span. */
+/*
+ * Scales of LWC_GRID_STEPS, with the first point and the last one span apart. What
+ * the products with the integer and with the zero point are rounded by comes to the
+ * rounding of their difference.
+ */
+static bool scales_for_steps(uint8_t through, const struct rising *rising, uint32_t span,
+                             double *low, double *high)
+{
+    double step = (rising->by[rising->count - 1]->value - rising->by[0]->value) / span;
+    double inverse = 1 / step, products = grid_spacing(through, GRID_PAIR_VALUES * step);
+
+    *low = step / 2;
+    *high = step * 2;
+    for (uint32_t i = 0; i < rising->count; i++) {
+        const struct grid_point *point = rising->by[i];
+        double value = fabs(point->value), integer = rint(value * inverse);
+        double error = (point->high - point->low) / 2 + 2 * products;
+
+        rising->work->steps += RANGE_STEPS;
+        if (integer < 1)
+            continue;
+        *low = fmax(*low, (value - error) / integer);
+        *high = fmin(*high, (value + error) / integer);
+    }
+    *low = fmax(*low, least_scale(rising));
+    return *low <= *high;
+}
+
+/* With the first point at integer lowest. */
 static bool find_zero_point(const struct lwc_grid_arithmetic *arithmetic,
-                            const struct rising *rising, uint32_t lowest, uint32_t span,
+                            const struct rising *rising, uint32_t lowest, double low, double high,
                             struct lwc_grid_parameters *parameters)
 {
-    const struct grid_point *first = rising->by[0], *last = rising->by[rising->count - 1];
-    double distance = last->value - first->value, error, low, high, step;
+    double step = step_of(low), first = rising->by[0]->value;
 
-    /* more than rounding to the field and three times in between may have added */
-    error = 2 * ((last->high - last->low) + (first->high - first->low));
-    low = (distance - error) / span;
-    high = (distance + error) / span;
-    if (low <= 0)
-        return false;
-    low = fmax(low, least_scale(rising));
-    step = step_of(low);
     for (double scale = ceil(low / step) * step; scale <= high && !exhausted(rising);
          scale += step) {
-        double zero = lowest - rint(first->value / scale);
+        double zero = lowest - rint(first / scale);
         struct lwc_grid_parameters trial = {grid_f32(scale), grid_f32(zero)};
 
+        rising->work->steps += TRIAL_STEPS;
         if (zero < 0 || zero > 255 || !(trial.scale >> 23) ||
             !is_exact(arithmetic, rising, trial, lowest))
             continue;
@@ -222,11 +264,16 @@ static bool find_zero_point(const struct lwc_grid_arithmetic *arithmetic,
 static bool find_steps(const struct lwc_grid_arithmetic *arithmetic, const struct rising *rising,
                        struct lwc_grid_parameters *parameters)
 {
-    for (uint32_t span = GRID_PAIR_VALUES - 1; span + 1 >= rising->count; span--)
-        for (uint32_t lowest = 0;
-             lowest + span < GRID_PAIR_VALUES && spans(rising, span, STEPS_ERRORS); lowest++)
-            if (find_zero_point(arithmetic, rising, lowest, span, parameters))
+    double low, high;
+
+    for (uint32_t span = GRID_PAIR_VALUES - 1; span + 1 >= rising->count; span--) {
+        if (!spans(rising, span, STEPS_ERRORS) ||
+            !scales_for_steps(arithmetic->through, rising, span, &low, &high))
+            continue;
+        for (uint32_t lowest = 0; lowest + span < GRID_PAIR_VALUES; lowest++)
+            if (find_zero_point(arithmetic, rising, lowest, low, high, parameters))
                 return true;
+    }
     return false;
 }
 
@@ -262,7 +309,7 @@ bool grid_pair(struct grid_points *points, struct grid_work *work,
 {
     bool found = find_pair(points, GRID_POINTS, work, parameters);
 
-    /* a stranger is rare, and most often the smallest or the largest */
+    /* a stranger is rare */
     for (uint32_t i = 0; !found && i < points->count; i++)
         if (points->point[i].count <= grid_misses_allowed(points->elements))
             found = find_pair(points, i, work, parameters);

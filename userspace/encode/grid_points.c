@@ -113,8 +113,7 @@ bool grid_collect(struct grid_points *points, uint8_t field, const uint8_t *src,
     return true;
 }
 
-/* Distance of neighbours of the field near a value. */
-static double spacing(uint8_t field, double value)
+double grid_spacing(uint8_t field, double value)
 {
     const struct lwc_field_layout *layout = &lwc_field_layouts[field];
     int lowest = 2 - (1 << (layout->symbol - 1)), exponent;
@@ -148,7 +147,7 @@ struct grid_range grid_limits(struct lwc_grid_arithmetic arithmetic, uint32_t ma
     struct grid_range range = {half_steps(field, twice - 1), half_steps(field, twice + 1)};
 
     if (through != field) { /* not less than what can round to it */
-        double error = spacing(through, range.high) / 2;
+        double error = grid_spacing(through, range.high) / 2;
 
         range.low -= error;
         range.high += error;
@@ -165,11 +164,19 @@ struct grid_range grid_limits(struct lwc_grid_arithmetic arithmetic, uint32_t ma
 static void set_limits(struct grid_point *point, struct lwc_grid_arithmetic arithmetic,
                        uint32_t magnitude)
 {
-    struct grid_range range = grid_limits(arithmetic, magnitude ? magnitude : 1);
+    struct grid_range range;
 
-    point->value = magnitude ? value_of(arithmetic.field, magnitude) : 0;
-    point->low = magnitude ? range.low : -range.low;
-    point->high = magnitude ? range.high : range.low;
+    point->value = value_of(arithmetic.field, magnitude);
+    if (magnitude) {
+        range = grid_limits(arithmetic, magnitude);
+    } else {
+        range.high = half_steps(arithmetic.field, 1);
+        if (arithmetic.through != arithmetic.field)
+            range.high += grid_spacing(arithmetic.through, range.high) / 2;
+        range.low = -range.high;
+    }
+    point->low = range.low;
+    point->high = range.high;
 }
 
 void grid_set_arithmetic(struct grid_points *points, struct lwc_grid_arithmetic arithmetic)

@@ -46,6 +46,9 @@ struct grid_point *grid_find(struct grid_points *points, uint32_t bits);
 /* Set the arithmetic, and what rounds to each point by it. */
 void grid_set_arithmetic(struct grid_points *points, struct lwc_grid_arithmetic arithmetic);
 
+/* Distance of neighbours of the field near a value. */
+double grid_spacing(uint8_t field, double value);
+
 /* What rounds to a magnitude of the field that is finite and not zero, by the arithmetic. */
 struct grid_range grid_limits(struct lwc_grid_arithmetic arithmetic, uint32_t magnitude);
 

@@ -28,6 +28,8 @@
 #define VOTE_STEPS 6
 #define RANGE_STEPS 4
 #define ELEMENT_STEPS 8
+/* Of the elements that grid_far looks at, so many may be off. */
+#define FAR_STRANGERS 2
 /* More scales of few bits are not near each other but where gradual underflow leaves few values. */
 #define MOST_SCALES 32
 
@@ -413,7 +415,7 @@ static uint32_t settle(const struct grid_search *search, const uint8_t *src, uin
                        double near)
 {
     double error = (double)error_of(search->arithmetic);
-    double doubt = 2 * (error + (double)least_error(search->arithmetic) / near);
+    double doubt = 4 * (error + (double)least_error(search->arithmetic) / near);
     struct grid_range range = {near * (1 - doubt), near * (1 + doubt)};
     uint32_t last = error * search->limit < SURE ? search->limit : (uint32_t)(SURE / error);
     struct points points;
@@ -449,8 +451,12 @@ static uint32_t settle(const struct grid_search *search, const uint8_t *src, uin
 static struct nearness nearness_of(struct lwc_grid_arithmetic arithmetic, uint32_t limit,
                                    uint32_t misses)
 {
+    /* a value and the one that the scale was estimated from; the latter may be a stranger by a unit
+     */
+    float errors = arithmetic.field == LWC_FIELD_BF16 ? 2.1f : 4.2f;
+
     return (struct nearness){.limit = (float)limit,
-                             .relative = 2.1f * error_of(arithmetic),
+                             .relative = errors * error_of(arithmetic),
                              .least = 2.1f * least_error(arithmetic),
                              .misses = misses};
 }
@@ -523,7 +529,7 @@ uint32_t grid_scale(const struct grid_search *search, const uint8_t *src, uint32
 bool grid_far(struct lwc_grid_arithmetic arithmetic, uint32_t limit, const uint8_t *src,
               uint32_t count, struct grid_work *work)
 {
-    struct nearness nearness = nearness_of(arithmetic, limit, 1);
+    struct nearness nearness = nearness_of(arithmetic, limit, FAR_STRANGERS);
     /* the largest difference from a zero point in a range of 255 is no less than half of it */
     uint32_t first = limit == GRID_LARGEST_ZERO ? limit / 2 : 1;
     float anchor[ANCHORS];
