@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "codec/grid.h"
+#include "encode/grid_encode.h"
 
 static const uint8_t floats[] = {LWC_FIELD_BF16, LWC_FIELD_F16, LWC_FIELD_F32};
 
@@ -573,6 +574,76 @@ static void test_asymmetric(void **unused)
     free(scratch.zstd);
 }
 
+/* Bits where a search has most to try: few neighbours, nearly a grid, sorted, anything. */
+static void make_adverse(uint8_t *src, uint32_t n, uint8_t field, unsigned int kind)
+{
+    static const uint32_t places[] = {0,          1,          0x10,       0x3f7fff00, 0x3f800000,
+                                      0x00800000, 0x7f7fffe0, 0x7f800000, 0x7fc00001, 0x38800000};
+    uint32_t element = lwc_field_size(field), sign = 1u << (element * 8 - 1), drop = sign_of(field);
+    uint32_t base = places[kind % 10] >> (31 - drop), values = 2u << rnd() % 8, v = 0;
+    struct recipe recipe = random_recipe(kind, field);
+
+    recipe.strangers = kind % 3 == 0;
+    if (kind % 4 == 3)
+        make_grid(src, n, &recipe);
+    for (uint32_t i = 0; i < n; i++) {
+        memcpy(&v, src + i * element, element);
+        if (kind % 4 == 0)
+            v = base + (uint32_t)rnd() % values;
+        else if (kind % 4 == 1)
+            v = base + (uint32_t)rnd() % values * (kind % 7 + 1);
+        else if (kind % 4 == 2)
+            v = (uint32_t)((uint64_t)i * sign / n) & ~(kind % 8 == 2 ? 0u : sign >> 9);
+        else if (rnd() % (16u << kind % 5) == 0)
+            v ^= 1u << rnd() % 3;
+        if (kind % 4 < 2 && kind & 16)
+            v |= rnd() % 2 ? sign : 0;
+        memcpy(src + i * element, &v, element);
+    }
+}
+
+/* However long a search might be, it ends, and what it takes depends on nothing but the bytes. */
+static void test_effort(void **unused)
+{
+    static const uint32_t sizes[] = {16384, 4096, 1000, 100, 17, 1};
+    struct encode_policy policy = {.structures = ~0u, .zstd_level = 1};
+    struct encoder *encoder = encoder_new(&policy);
+    struct lwc_scratch scratch = scratch_new();
+    struct encoded_tile tile = {0};
+    uint8_t *src = malloc(16384 * 4);
+    struct grid_fit fit = {
+        .parameters = malloc(16384 * 4), .integers = malloc(16384), .positions = malloc(16384 * 4)};
+    uint64_t most = 0;
+
+    (void)unused;
+    for (unsigned int round = 0; round < 720; round++) {
+        uint8_t field = floats[round % 3];
+        uint32_t n = sizes[round / 3 % 11 % 6], element = lwc_field_size(field);
+        uint32_t row = round % 5 ? 1024 >> round % 5 : 0;
+        uint64_t limit = GRID_STEPS_TILE + (uint64_t)n * (GRID_STEPS_ELEMENT + GRID_STEPS_FOUND);
+
+        make_adverse(src, n, field, round / 3);
+        if (grid_fit(&fit, field, src, n, row))
+            limit += 2 * (uint64_t)n * GRID_STEPS_FOUND;
+        if (fit.work.steps > limit)
+            fail_msg("field %u, kind %u, %u elements: %llu steps, not %llu", field, round / 3, n,
+                     (unsigned long long)fit.work.steps, (unsigned long long)limit);
+        most = fit.work.steps > most ? fit.work.steps : most;
+        assert_int_equal(encode_tile(encoder, dtypes[field], row, src, n * element, &tile), 0);
+        assert_int_equal(verdict(&tile.entry, tile.data, tile.size, src, n * element, &scratch),
+                         LWC_OK);
+    }
+    assert_true(most > GRID_STEPS_TILE);
+    encoder_free(encoder);
+    free(tile.data);
+    free(src);
+    free(fit.parameters);
+    free(fit.integers);
+    free(fit.positions);
+    free(scratch.tile);
+    free(scratch.zstd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -580,6 +651,7 @@ int main(void)
         cmocka_unit_test(test_implementations), cmocka_unit_test(test_found),
         cmocka_unit_test(test_hostile),         cmocka_unit_test(test_neighbours),
         cmocka_unit_test(test_perturbed),       cmocka_unit_test(test_asymmetric),
+        cmocka_unit_test(test_effort),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
