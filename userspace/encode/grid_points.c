@@ -127,7 +127,7 @@ double grid_spacing(uint8_t field, double value)
 }
 
 /* A magnitude of the field that has one more bit of mantissa. */
-static double half_steps(uint8_t field, uint64_t bits)
+static inline __attribute__((always_inline)) double half_steps(uint8_t field, uint64_t bits)
 {
     const struct lwc_field_layout *layout = &lwc_field_layouts[field];
     int bias = (1 << (layout->symbol - 1)) - 1, mantissa = layout->mantissa + 1;

@@ -255,16 +255,17 @@ static float least_error(struct lwc_grid_arithmetic arithmetic)
     return half ? 0x1p-24f : 0x1p-125f; /* no less than normal: arithmetic with those is slow */
 }
 
-/* Of a chunk; false: elements of one integer differ. */
+/* Of a chunk; false: elements of one integer up to last differ. */
 static bool fill_equal(struct points *points, const uint8_t *src, uint32_t element, uint32_t count,
-                       const uint16_t *integer)
+                       const uint16_t *integer, uint32_t last)
 {
     uint32_t magnitude = element == 4 ? 0x7fffffff : 0x7fff, differ = 0;
 
     for (uint32_t i = 0; i < count; i++)
         points->bits[integer[i]] = element_load(src, element, i) & magnitude;
     for (uint32_t i = 0; i < count; i++)
-        differ |= points->bits[integer[i]] ^ (element_load(src, element, i) & magnitude);
+        differ |= (points->bits[integer[i]] ^ (element_load(src, element, i) & magnitude)) &
+                  (0u - (integer[i] <= last));
     return !differ;
 }
 
@@ -284,27 +285,28 @@ static void fill_votes(struct points *points, const uint8_t *src, uint32_t eleme
     }
 }
 
-/* The value of each integer that the elements have if the scale is about 1 / inverse. */
+/* The value of each integer up to last, as far as there are elements, with a scale of 1 / inverse.
+ */
 static void fill_points(const struct grid_search *search, const uint8_t *src, uint32_t count,
-                        double inverse, struct points *points)
+                        double inverse, uint32_t last, struct points *points)
 {
     uint32_t element = lwc_field_size(search->arithmetic.field), n;
     uint16_t integer[GRID_CHUNK];
     bool equal = true;
 
     for (unsigned int vote = 0; vote < 2; vote++) {
-        memset(points->bits, 0, (search->limit + 2) * sizeof(points->bits[0]));
-        memset(points->votes, 0, (search->limit + 2) * sizeof(points->votes[0]));
+        memset(points->bits, 0, (last + 2) * sizeof(points->bits[0]));
+        memset(points->votes, 0, (last + 2) * sizeof(points->votes[0]));
         for (uint32_t first = 0; first < count && (vote || equal); first += n) {
             const uint8_t *at = src + (size_t)first * element;
 
             n = count - first < GRID_CHUNK ? count - first : GRID_CHUNK;
             search->work->steps += vote ? VOTE_STEPS * n : FILL_STEPS * n;
-            grid_multiples(search->arithmetic.field, at, n, (float)inverse, search->limit, integer);
+            grid_multiples(search->arithmetic.field, at, n, (float)inverse, last, integer);
             if (vote)
                 fill_votes(points, at, element, n, integer);
             else
-                equal = fill_equal(points, at, element, n, integer);
+                equal = fill_equal(points, at, element, n, integer, last);
         }
         if (equal)
             return;
@@ -318,20 +320,24 @@ static void fill_points(const struct grid_search *search, const uint8_t *src, ui
 static uint32_t narrow(const struct grid_search *search, const struct points *points, uint32_t last,
                        uint32_t begin, struct grid_range *range)
 {
-    uint32_t misses = 0;
+    uint16_t there[GRID_LARGEST_ZERO + 2];
+    uint32_t misses = 0, n = 0;
 
-    for (uint32_t i = begin ? 0 : 1; i <= last; i++) {
-        uint32_t integer = i ? i : begin;
-        struct grid_range other;
-        double low, high;
-
-        if (!points->bits[integer])
-            continue;
-        search->work->steps += RANGE_STEPS;
-        other = grid_limits(search->arithmetic, points->bits[integer]);
+    /* without a branch: which integers there are cannot be predicted */
+    there[n] = (uint16_t)begin;
+    n += begin && points->bits[begin];
+    for (uint32_t i = 1; i <= last; i++) {
+        there[n] = (uint16_t)i;
+        n += points->bits[i] != 0;
+    }
+    search->work->steps += RANGE_STEPS * n;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t integer = there[i];
+        struct grid_range other = grid_limits(search->arithmetic, points->bits[integer]);
         /* ends that are ties belong to it, whatever division makes of them */
-        low = other.low * (1.0 / integer) * (1 - 0x1p-51);
-        high = other.high * (1.0 / integer) * (1 + 0x1p-51);
+        double low = other.low * (1.0 / integer) * (1 - 0x1p-51);
+        double high = other.high * (1.0 / integer) * (1 + 0x1p-51);
+
         low = low > range->low ? low : range->low;
         high = high < range->high ? high : range->high;
         if (low > high)
@@ -427,7 +433,7 @@ static uint32_t settle(const struct grid_search *search, const uint8_t *src, uin
         struct grid_range before = range;
         uint32_t misses;
 
-        fill_points(search, src, count, 1 / near, &points);
+        fill_points(search, src, count, 1 / near, last, &points);
         misses = agree(search, &points, last, &range);
         if (last == search->limit && (!again || !misses)) {
             if (misses > search->strangers)
@@ -512,10 +518,12 @@ uint32_t grid_scale(const struct grid_search *search, const uint8_t *src, uint32
     if (!anchors)
         return 0x3f800000; /* all zero: any */
     if (search->reach > 0) {
-        scale = try_integers(search, &sample, src, count, search->reach, search->limit - OWN_DOUBT,
-                             search->limit);
-        if (scale || search->only_reach)
-            return scale;
+        /* the largest first, which is usual: others are hard to tell from it */
+        for (uint32_t i = search->limit; i >= search->limit - OWN_DOUBT; i--)
+            if ((scale = try_integers(search, &sample, src, count, search->reach, i, i)))
+                return scale;
+        if (search->only_reach)
+            return 0;
     }
     if (!search->strangers)
         anchors = 1;
