@@ -574,6 +574,37 @@ static void test_asymmetric(void **unused)
     free(scratch.zstd);
 }
 
+/* Groups that begin with each row, the last one with half as many elements: half is a group. */
+static void test_rows(void **unused)
+{
+    const uint32_t row = 80, n = 100 * row;
+    struct encode_policy policy = {.structures = ~0u, .zstd_level = 1};
+    struct encoder *encoder = encoder_new(&policy);
+    struct lwc_scratch scratch = scratch_new();
+    struct encoded_tile tile = {0};
+    uint8_t *src = malloc(n * 4);
+
+    (void)unused;
+    for (unsigned int f = 0; f < 3; f++) {
+        struct recipe recipe = {{LWC_GRID_PRODUCT, floats[f], floats[f]}, 32, 7, false};
+        uint32_t element = lwc_field_size(floats[f]);
+
+        for (uint32_t first = 0; first < n; first += row)
+            make_grid(src + first * element, row, &recipe);
+        assert_int_equal(encode_tile(encoder, dtypes[floats[f]], row, src, n * element, &tile), 0);
+        assert_int_equal(verdict(&tile.entry, tile.data, tile.size, src, n * element, &scratch),
+                         LWC_OK);
+        assert_non_null(header_of(&tile));
+        assert_int_equal(lwc_le32(&header_of(&tile)->group), 16);
+        assert_true(lwc_le32(&header_of(&tile)->exceptions) < n / 100);
+    }
+    encoder_free(encoder);
+    free(tile.data);
+    free(src);
+    free(scratch.tile);
+    free(scratch.zstd);
+}
+
 /* Bits where a search has most to try: few neighbours, nearly a grid, sorted, anything. */
 static void make_adverse(uint8_t *src, uint32_t n, uint8_t field, unsigned int kind)
 {
@@ -651,7 +682,7 @@ int main(void)
         cmocka_unit_test(test_implementations), cmocka_unit_test(test_found),
         cmocka_unit_test(test_hostile),         cmocka_unit_test(test_neighbours),
         cmocka_unit_test(test_perturbed),       cmocka_unit_test(test_asymmetric),
-        cmocka_unit_test(test_effort),
+        cmocka_unit_test(test_effort),          cmocka_unit_test(test_rows),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

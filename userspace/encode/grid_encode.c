@@ -446,8 +446,12 @@ static bool no_products(const struct tile *tile, uint32_t limit)
     return off > 1;
 }
 
-/* One size of groups, in one of the types, or the best of them where it is in doubt. */
-static bool fit_size(const struct tile *tile, struct attempt attempt, uint32_t group)
+/*
+ * One size of groups, in one of the types, or the best of them where it is in doubt.
+ * failed counts those whose samples did fit, but not all groups.
+ */
+static bool fit_size(const struct tile *tile, struct attempt attempt, uint32_t group,
+                     uint32_t *failed)
 {
     uint32_t smallest = attempt.limit == GRID_LARGEST_ZERO            ? FAR_ZERO
                         : attempt.arithmetic.kind == LWC_GRID_PRODUCT ? LWC_GRID_GROUP_MIN
@@ -469,9 +473,13 @@ static bool fit_size(const struct tile *tile, struct attempt attempt, uint32_t g
         for (unsigned int i = 1; i < types_n; i++)
             t = seen[i] < seen[t] ? i : t;
         attempt.arithmetic.through = types[t];
-        there &= seen[t] == NONE;
-        if (seen[t] == NONE || !fit_groups(tile, &attempt, group))
+        if (seen[t] == NONE)
+            break;
+        if (!fit_groups(tile, &attempt, group)) {
+            *failed += tile->count / group >= SAMPLES;
+            there = false;
             continue;
+        }
         if (tile->fit->exceptions <= tile->count / FEW_EXCEPTIONS_ONE_IN)
             return true;
         there = tile->fit->exceptions < fewest;
@@ -492,11 +500,16 @@ static bool fit_kind(const struct tile *tile, struct attempt attempt)
     /* half a usual group where rows begin in the middle of one */
     const uint32_t least = tile->row % 32 == LWC_GRID_GROUP_MIN ? LWC_GRID_GROUP_MIN : 0;
     const uint32_t groups[] = {tile->count, tile->row, 256, 128, 64, 32, least};
+    uint32_t failed = 0;
 
     attempt.arithmetic.field = tile->field;
-    for (unsigned int i = is_pair(&attempt) ? 1 : 0; i < sizeof(groups) / sizeof(groups[0]); i++)
-        if (!exhausted(tile->fit) && fit_size(tile, attempt, groups[i]))
+    for (unsigned int i = is_pair(&attempt) ? 1 : 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
+        /* what is nearly a grid of one size is no better one of a smaller size */
+        if (exhausted(tile->fit) || failed > 1)
+            return false;
+        if (fit_size(tile, attempt, groups[i], &failed))
             return true;
+    }
     return false;
 }
 
