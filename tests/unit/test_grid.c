@@ -6,9 +6,7 @@
 #include <math.h>
 
 #include "codec/grid.h"
-#include "encode/grid_encode.h"
-
-static const uint8_t floats[] = {LWC_FIELD_BF16, LWC_FIELD_F16, LWC_FIELD_F32};
+#include "grid_maker.h"
 
 /* 2^exponent; exact */
 static __float128 power(int exponent)
@@ -39,11 +37,6 @@ static int exponent_bits(uint8_t field)
 static int mantissa_bits(uint8_t field)
 {
     return field == LWC_FIELD_F16 ? 10 : field == LWC_FIELD_BF16 ? 7 : 23;
-}
-
-static int sign_of(uint8_t field)
-{
-    return field == LWC_FIELD_F32 ? 31 : 15;
 }
 
 static uint32_t infinity(uint8_t field)
@@ -257,80 +250,6 @@ static void test_implementations(void **unused)
     }
 }
 
-/* What make_grid makes. */
-struct recipe {
-    struct lwc_grid_arithmetic arithmetic;
-    uint32_t group;
-    int largest;
-    bool strangers; /* one element of each group is any value */
-};
-
-static uint32_t f16_like(uint32_t from, uint32_t range)
-{
-    return (from + (uint32_t)rnd() % range) & ~0x1fffu;
-}
-
-static void make_grid(uint8_t *src, uint32_t count, const struct recipe *recipe)
-{
-    const struct lwc_grid_arithmetic *a = &recipe->arithmetic;
-    uint32_t element = lwc_field_size(a->field), stranger = 0;
-    struct lwc_grid_parameters p = {0, 0};
-
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t in_group = i % recipe->group, integer, v;
-
-        if (!in_group) {
-            float zero = (float)(3 + rnd() % 10);
-
-            stranger = (uint32_t)rnd() % recipe->group;
-            p.scale = f16_like(0x3a000000, 0x2000000);
-            if (a->kind == LWC_GRID_AFFINE)
-                p.second = 0x80000000 | f16_like(p.scale + 0x800000, 0x1000000);
-            if (a->kind == LWC_GRID_STEPS)
-                memcpy(&p.second, &zero, 4);
-        }
-        if (a->kind == LWC_GRID_PRODUCT) {
-            integer = (uint32_t)(rnd() % (2 * (unsigned int)recipe->largest + 1)) -
-                      (uint32_t)recipe->largest;
-            if (in_group < 2)
-                integer = (uint32_t)recipe->largest;
-        } else {
-            integer = in_group < 2 ? in_group * 15 : (uint32_t)rnd() % 16;
-            if (a->kind == LWC_GRID_STEPS)
-                integer -= (uint32_t)(float)f32_value(p.second);
-        }
-        v = lwc_grid_element(a, p, (uint8_t)integer);
-        if (recipe->strangers && in_group == stranger) {
-            v = (uint32_t)rnd() & 0x7fffffff;
-            v = a->field == LWC_FIELD_F32 ? v % 0x3f000000 : (v & 0x3fff);
-        }
-        memcpy(src + i * element, &v, element);
-    }
-}
-
-/* The header of a GRID tile, NULL for another. */
-static const struct lwc_grid_header *header_of(const struct encoded_tile *tile)
-{
-    return tile->entry.chain[0] == LWC_CODEC_GRID ? (const struct lwc_grid_header *)tile->data
-                                                  : NULL;
-}
-
-static struct recipe random_recipe(unsigned int round, uint8_t field)
-{
-    struct recipe recipe = {.arithmetic = {(uint8_t)(round / 3 % 3), field, field}};
-
-    recipe.group = 32u << rnd() % 4;
-    recipe.largest = round & 16 ? 127 : 7;
-    if (recipe.arithmetic.kind == LWC_GRID_STEPS || (round & 8 && field != LWC_FIELD_F16))
-        recipe.arithmetic.through = LWC_FIELD_F16;
-    recipe.strangers = round % 5 == 0 && recipe.largest == 7;
-    return recipe;
-}
-
-static const uint16_t dtypes[LWC_FIELDS] = {[LWC_FIELD_BF16] = LWC_DTYPE_BF16,
-                                            [LWC_FIELD_F16] = LWC_DTYPE_F16,
-                                            [LWC_FIELD_F32] = LWC_DTYPE_F32};
-
 /* What is a grid is found, and damage to it gives one verdict on all implementations. */
 static void test_found(void **unused)
 {
@@ -470,219 +389,12 @@ static void test_neighbours(void **unused)
     free(tile.data);
 }
 
-/* What is one unit in the last place off, here and there, costs an exception each. */
-static void test_perturbed(void **unused)
-{
-    const uint32_t n = 16384;
-    struct encode_policy policy = {.structures = ~0u, .zstd_level = 1};
-    struct encoder *encoder = encoder_new(&policy);
-    struct lwc_scratch scratch = scratch_new();
-    struct encoded_tile tile = {0};
-    uint8_t *src = malloc(n * 4);
-
-    (void)unused;
-    for (unsigned int round = 0; round < 12; round++) {
-        uint8_t field = floats[round % 3];
-        struct recipe recipe = {{LWC_GRID_PRODUCT, field, field}, 128, round < 6 ? 7 : 127, false};
-        uint32_t element = lwc_field_size(field), changed = 0;
-
-        if (recipe.largest == 127)
-            recipe.group = 1024;
-        make_grid(src, n, &recipe);
-        for (uint32_t i = 0; i < n; i += 50 + (uint32_t)rnd() % 100, changed++)
-            src[i * element] ^= 1;
-        assert_int_equal(encode_tile(encoder, dtypes[field], 1024, src, n * element, &tile), 0);
-        assert_int_equal(verdict(&tile.entry, tile.data, tile.size, src, n * element, &scratch),
-                         LWC_OK);
-        if (!header_of(&tile) || lwc_le32(&header_of(&tile)->group) != recipe.group)
-            fail_msg("round %u, field %u: codec %u", round, field, tile.entry.chain[0]);
-        assert_in_range(lwc_le32(&header_of(&tile)->exceptions), changed / 2, changed + n / 400);
-    }
-    encoder_free(encoder);
-    free(tile.data);
-    free(src);
-    free(scratch.tile);
-    free(scratch.zstd);
-}
-
-/* Bits of a float, rounded to the field. */
-static uint32_t rounded(float value, uint8_t field)
-{
-    const struct lwc_grid_arithmetic once = {LWC_GRID_PRODUCT, field, field};
-
-    return nearest_twice(value, &once);
-}
-
-/* (q - z) * s of eight-bit integers, as a program computes it. */
-static void make_asymmetric(uint8_t *src, uint32_t count, uint8_t field, uint32_t group,
-                            unsigned int bits_of_scale)
-{
-    uint32_t element = lwc_field_size(field), bits;
-    float scale = 1, zero = 0, value;
-
-    for (uint32_t i = 0; i < count; i++) {
-        float integer = (float)(rnd() % 256);
-
-        if (i % group == 0) {
-            bits = (0x39000000 + (uint32_t)rnd() % 0x2000000) >> (24 - bits_of_scale)
-                                                                     << (24 - bits_of_scale);
-            memcpy(&scale, &bits, 4);
-            zero = (float)(rnd() % 256);
-        }
-        if (i % group < 2) /* as the range that made the scale */
-            integer = (float)(i % group * 255);
-        value = (integer - zero) * scale;
-        bits = rounded(value, field);
-        memcpy(src + i * element, &bits, element);
-    }
-}
-
-static void test_asymmetric(void **unused)
-{
-    const uint32_t n = 16384;
-    struct encode_policy policy = {.structures = ~0u, .zstd_level = 1};
-    struct encoder *encoder = encoder_new(&policy);
-    struct lwc_scratch scratch = scratch_new();
-    struct encoded_tile tile = {0};
-    uint8_t *src = malloc(n * 4);
-
-    (void)unused;
-    for (unsigned int round = 0; round < 24; round++) {
-        uint8_t field = floats[round % 3];
-        uint32_t element = lwc_field_size(field), group = 64u << round % 4;
-        /* of f32 only a scale of few bits has exact products, without which a zero point does not
-         * do */
-        unsigned int bits = round % 2 && field != LWC_FIELD_F32 ? 24 : round % 4 ? 11 : 8;
-
-        make_asymmetric(src, n, field, group, bits);
-        assert_int_equal(encode_tile(encoder, dtypes[field], 512, src, n * element, &tile), 0);
-        assert_int_equal(verdict(&tile.entry, tile.data, tile.size, src, n * element, &scratch),
-                         LWC_OK);
-        if (!header_of(&tile) || header_of(&tile)->kind != LWC_GRID_STEPS ||
-            lwc_le32(&header_of(&tile)->group) != group ||
-            lwc_le32(&header_of(&tile)->exceptions) > n / 256)
-            fail_msg("field %u group %u %u bits: codec %u kind %u group %u, %u exceptions", field,
-                     group, bits, tile.entry.chain[0],
-                     header_of(&tile) ? header_of(&tile)->kind : 9,
-                     header_of(&tile) ? lwc_le32(&header_of(&tile)->group) : 0,
-                     header_of(&tile) ? lwc_le32(&header_of(&tile)->exceptions) : 0);
-    }
-    encoder_free(encoder);
-    free(tile.data);
-    free(src);
-    free(scratch.tile);
-    free(scratch.zstd);
-}
-
-/* Groups that begin with each row, the last one with half as many elements: half is a group. */
-static void test_rows(void **unused)
-{
-    const uint32_t row = 80, n = 100 * row;
-    struct encode_policy policy = {.structures = ~0u, .zstd_level = 1};
-    struct encoder *encoder = encoder_new(&policy);
-    struct lwc_scratch scratch = scratch_new();
-    struct encoded_tile tile = {0};
-    uint8_t *src = malloc(n * 4);
-
-    (void)unused;
-    for (unsigned int f = 0; f < 3; f++) {
-        struct recipe recipe = {{LWC_GRID_PRODUCT, floats[f], floats[f]}, 32, 7, false};
-        uint32_t element = lwc_field_size(floats[f]);
-
-        for (uint32_t first = 0; first < n; first += row)
-            make_grid(src + first * element, row, &recipe);
-        assert_int_equal(encode_tile(encoder, dtypes[floats[f]], row, src, n * element, &tile), 0);
-        assert_int_equal(verdict(&tile.entry, tile.data, tile.size, src, n * element, &scratch),
-                         LWC_OK);
-        assert_non_null(header_of(&tile));
-        assert_int_equal(lwc_le32(&header_of(&tile)->group), 16);
-        assert_true(lwc_le32(&header_of(&tile)->exceptions) < n / 100);
-    }
-    encoder_free(encoder);
-    free(tile.data);
-    free(src);
-    free(scratch.tile);
-    free(scratch.zstd);
-}
-
-/* Bits where a search has most to try: few neighbours, nearly a grid, sorted, anything. */
-static void make_adverse(uint8_t *src, uint32_t n, uint8_t field, unsigned int kind)
-{
-    static const uint32_t places[] = {0,          1,          0x10,       0x3f7fff00, 0x3f800000,
-                                      0x00800000, 0x7f7fffe0, 0x7f800000, 0x7fc00001, 0x38800000};
-    uint32_t element = lwc_field_size(field), sign = 1u << (element * 8 - 1), drop = sign_of(field);
-    uint32_t base = places[kind % 10] >> (31 - drop), values = 2u << rnd() % 8, v = 0;
-    struct recipe recipe = random_recipe(kind, field);
-
-    recipe.strangers = kind % 3 == 0;
-    if (kind % 4 == 3)
-        make_grid(src, n, &recipe);
-    for (uint32_t i = 0; i < n; i++) {
-        memcpy(&v, src + i * element, element);
-        if (kind % 4 == 0)
-            v = base + (uint32_t)rnd() % values;
-        else if (kind % 4 == 1)
-            v = base + (uint32_t)rnd() % values * (kind % 7 + 1);
-        else if (kind % 4 == 2)
-            v = (uint32_t)((uint64_t)i * sign / n) & ~(kind % 8 == 2 ? 0u : sign >> 9);
-        else if (rnd() % (16u << kind % 5) == 0)
-            v ^= 1u << rnd() % 3;
-        if (kind % 4 < 2 && kind & 16)
-            v |= rnd() % 2 ? sign : 0;
-        memcpy(src + i * element, &v, element);
-    }
-}
-
-/* However long a search might be, it ends, and what it takes depends on nothing but the bytes. */
-static void test_effort(void **unused)
-{
-    static const uint32_t sizes[] = {16384, 4096, 1000, 100, 17, 1};
-    struct encode_policy policy = {.structures = ~0u, .zstd_level = 1};
-    struct encoder *encoder = encoder_new(&policy);
-    struct lwc_scratch scratch = scratch_new();
-    struct encoded_tile tile = {0};
-    uint8_t *src = malloc(16384 * 4);
-    struct grid_fit fit = {
-        .parameters = malloc(16384 * 4), .integers = malloc(16384), .positions = malloc(16384 * 4)};
-    uint64_t most = 0;
-
-    (void)unused;
-    for (unsigned int round = 0; round < 720; round++) {
-        uint8_t field = floats[round % 3];
-        uint32_t n = sizes[round / 3 % 11 % 6], element = lwc_field_size(field);
-        uint32_t row = round % 5 ? 1024 >> round % 5 : 0;
-        uint64_t limit = GRID_STEPS_TILE + (uint64_t)n * (GRID_STEPS_ELEMENT + GRID_STEPS_FOUND);
-
-        make_adverse(src, n, field, round / 3);
-        if (grid_fit(&fit, field, src, n, row))
-            limit += 2 * (uint64_t)n * GRID_STEPS_FOUND;
-        if (fit.work.steps > limit)
-            fail_msg("field %u, kind %u, %u elements: %llu steps, not %llu", field, round / 3, n,
-                     (unsigned long long)fit.work.steps, (unsigned long long)limit);
-        most = fit.work.steps > most ? fit.work.steps : most;
-        assert_int_equal(encode_tile(encoder, dtypes[field], row, src, n * element, &tile), 0);
-        assert_int_equal(verdict(&tile.entry, tile.data, tile.size, src, n * element, &scratch),
-                         LWC_OK);
-    }
-    assert_true(most > GRID_STEPS_TILE);
-    encoder_free(encoder);
-    free(tile.data);
-    free(src);
-    free(fit.parameters);
-    free(fit.integers);
-    free(fit.positions);
-    free(scratch.tile);
-    free(scratch.zstd);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_arithmetic),      cmocka_unit_test(test_steps_allowed),
         cmocka_unit_test(test_implementations), cmocka_unit_test(test_found),
         cmocka_unit_test(test_hostile),         cmocka_unit_test(test_neighbours),
-        cmocka_unit_test(test_perturbed),       cmocka_unit_test(test_asymmetric),
-        cmocka_unit_test(test_effort),          cmocka_unit_test(test_rows),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

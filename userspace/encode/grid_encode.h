@@ -31,7 +31,7 @@ struct grid_fit {
  * Steps that a search may take before it is given up, for a tile and for each
  * element, and how many more for each element of groups that did fit.
  */
-#define GRID_STEPS_TILE 100000
+#define GRID_STEPS_TILE 200000
 #define GRID_STEPS_ELEMENT 20
 #define GRID_STEPS_FOUND 64
 

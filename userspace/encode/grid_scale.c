@@ -313,23 +313,34 @@ static void fill_points(const struct grid_search *search, const uint8_t *src, ui
     }
 }
 
-/*
- * Narrows the range to what the points from 1 to last agree on, beginning with
- * one of them (0: none); leaves those out that do not, and returns their elements.
- */
-static uint32_t narrow(const struct grid_search *search, const struct points *points, uint32_t last,
-                       uint32_t begin, struct grid_range *range)
+/* The integers up to last that points have: by rising value, or those of many votes first. */
+static uint32_t list_points(const struct points *points, uint32_t last, bool by_votes,
+                            uint16_t *there)
 {
-    uint16_t there[GRID_LARGEST_ZERO + 2];
-    uint32_t misses = 0, n = 0;
+    uint32_t n = 0;
 
     /* without a branch: which integers there are cannot be predicted */
-    there[n] = (uint16_t)begin;
-    n += begin && points->bits[begin];
-    for (uint32_t i = 1; i <= last; i++) {
-        there[n] = (uint16_t)i;
-        n += points->bits[i] != 0;
+    for (uint32_t least = by_votes ? 16 : 0, above = UINT32_MAX;; above = least, least /= 4) {
+        for (uint32_t i = 1; i <= last; i++) {
+            there[n] = (uint16_t)i;
+            n += (points->bits[i] != 0) &
+                 ((by_votes == 0) | ((points->votes[i] >= least) & (points->votes[i] < above)));
+        }
+        if (!least)
+            return n;
     }
+}
+
+/*
+ * Narrows the range to what the points from 1 to last agree on; leaves those out
+ * that do not agree with those before, and returns their elements.
+ */
+static uint32_t narrow(const struct grid_search *search, const struct points *points, uint32_t last,
+                       bool by_votes, struct grid_range *range)
+{
+    uint16_t there[GRID_LARGEST_ZERO + 2];
+    uint32_t misses = 0, n = list_points(points, last, by_votes, there);
+
     search->work->steps += RANGE_STEPS * n;
     for (uint32_t i = 0; i < n; i++) {
         uint32_t integer = there[i];
@@ -348,20 +359,17 @@ static uint32_t narrow(const struct grid_search *search, const struct points *po
     return misses;
 }
 
-/* The same beginning with the point that most elements have, if one too many was left out. */
+/* The same, and again by votes if too many were left out: the first ones may have been wrong. */
 static uint32_t agree(const struct grid_search *search, const struct points *points, uint32_t last,
                       struct grid_range *range)
 {
     struct grid_range again = *range;
-    uint32_t most = 1, misses = narrow(search, points, last, 0, range);
+    uint32_t misses = narrow(search, points, last, false, range);
 
     if (misses <= search->strangers || !search->strangers)
         return misses;
-    for (uint32_t i = 2; i <= last; i++)
-        if (points->votes[i] > points->votes[most])
-            most = i;
     *range = again;
-    return narrow(search, points, last, most, range);
+    return narrow(search, points, last, true, range);
 }
 
 /* Elements whose points the scale does not give; some number above most if more. */
