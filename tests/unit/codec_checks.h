@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "codec/codec.h"
+#include "codec/cpu.h"
 #include "container/decoder.h"
 #include "encode/encode.h"
 #include "random.h"
@@ -39,7 +39,7 @@ static inline enum lwc_error verdict(const struct lwc_tile *entry, const uint8_t
         uint8_t *output;
         enum lwc_error error;
 
-        if (!(lwc_impls[i]->isa & decoder_cpu_isa()))
+        if (!(lwc_impls[i]->isa & lwc_cpu_isa()))
             continue;
         output = malloc(length ? length : 1); /* ASan sees a read or write past its end */
         error = lwc_tile_decode(lwc_impls[i], entry, exact, size, output, length, scratch);

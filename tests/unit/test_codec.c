@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <math.h>
-#include "codec/codec.h"
+#include "codec/cpu.h"
 #include "encode/encode.h"
 #include "encode/levels_encode.h"
 #include "codec_checks.h"
@@ -66,7 +66,7 @@ static void cross(uint8_t field, const void *w, size_t n)
     size_t bytes = n * lwc_field_size(field), weights = lwc_field_weights(field, bytes);
     struct lwc_scratch scratch = scratch_new();
     uint8_t *packed = malloc(levels_capacity((uint32_t)weights)), *out = malloc(bytes + 1);
-    uint32_t mask = decoder_cpu_isa();
+    uint32_t mask = lwc_cpu_isa();
     int structure;
     unsigned int i;
 
@@ -163,7 +163,7 @@ static void test_levels_damage(void **unused)
     uint16_t w[DAMAGED];
     uint8_t *packed = malloc(levels_capacity(DAMAGED)), *want = malloc(2 * DAMAGED),
             *out = malloc(2 * DAMAGED);
-    uint32_t mask = decoder_cpu_isa();
+    uint32_t mask = lwc_cpu_isa();
     int structure, round, refused = 0;
     unsigned int i;
 
@@ -230,7 +230,7 @@ static void test_every_codec(void **unused)
                 assert_int_equal(encode_tile(encoder, (uint16_t)dtype, 0, src, sizes[s], &tile), 0);
                 assert_true(tile.size <= sizes[s]);
                 seen |= 1u << tile.entry.chain[0];
-                assert_int_equal(lwc_tile_decode(lwc_impl_select(decoder_cpu_isa()), &tile.entry,
+                assert_int_equal(lwc_tile_decode(lwc_impl_select(lwc_cpu_isa()), &tile.entry,
                                                  tile.data, tile.size, out, sizes[s], &scratch),
                                  LWC_OK);
                 assert_memory_equal(src, out, sizes[s]);

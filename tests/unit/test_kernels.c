@@ -12,6 +12,7 @@
 #include "container/decoder.h"
 #include "kernels/kernels.h"
 #include "random.h"
+#include "codec/cpu.h"
 #include <cmocka.h> /* last: it makes a macro of fail */
 
 #define MAX_COLS 4096
@@ -109,7 +110,7 @@ static void each_isa(void (*test)(const struct kernels *))
     unsigned int run = 0;
 
     for (size_t i = 0; i < kernels_count; i++)
-        if (kernels_all[i]->isa & decoder_cpu_isa()) {
+        if (kernels_all[i]->isa & lwc_cpu_isa()) {
             test(kernels_all[i]);
             run++;
         }

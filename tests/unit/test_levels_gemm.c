@@ -9,6 +9,7 @@
 #include "encode/levels_encode.h"
 #include "kernels/kernels.h"
 #include "random.h"
+#include "codec/cpu.h"
 #include <cmocka.h> /* last: it makes a macro of fail */
 
 /* Exponents around 120 with a tail, so that all levels and escapes occur. */
@@ -88,7 +89,7 @@ static void compare(const struct kernels *k, int structure, const struct tile *t
 static void each(void (*test)(const struct kernels *))
 {
     for (size_t i = 0; i < kernels_count; i++)
-        if ((kernels_all[i]->isa & decoder_cpu_isa()) && kernels_all[i]->gemm_levels)
+        if ((kernels_all[i]->isa & lwc_cpu_isa()) && kernels_all[i]->gemm_levels)
             test(kernels_all[i]);
 }
 

@@ -2,6 +2,7 @@
 /* tests/golden/vectors through every decoder of this CPU: bytes and errors as they are written
  * there. */
 #include "container/decoder.h"
+#include "codec/cpu.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -117,7 +118,7 @@ static void finish(struct vector *vector, const struct lwc_scratch *scratch)
     if (vector->base.data)
         assert_int_equal(vector->base.size, vector->length);
     for (unsigned int i = 0; i < lwc_impl_count; i++)
-        if (lwc_impls[i]->isa & decoder_cpu_isa())
+        if (lwc_impls[i]->isa & lwc_cpu_isa())
             run(vector, lwc_impls[i], scratch);
     free(vector->name);
     free(vector->base.data);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "favor.h"
 #include "container/decoder.h"
+#include "codec/cpu.h"
 
 #include <string.h>
 
@@ -9,7 +10,7 @@
 /* speed: on a CPU without AVX-512 only (4,1) has a fast decoder. */
 static uint32_t speed_set(void)
 {
-    return decoder_cpu_isa() & LWC_ISA_AVX512 ? SET(3222) : SET(41);
+    return lwc_cpu_isa() & LWC_ISA_AVX512 ? SET(3222) : SET(41);
 }
 
 int favor_parse(const char *text, struct encode_policy *policy)

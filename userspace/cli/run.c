@@ -3,6 +3,7 @@
 #include "cli.h"
 #include "container/decoder.h"
 #include "engine/generate.h"
+#include "codec/cpu.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -241,8 +242,8 @@ static int run_path(const struct options *options, struct failure *failure)
 
     if (!mask && decoder_isa_mask(getenv("LWCMEM_ISA") ? getenv("LWCMEM_ISA") : "auto", &mask) < 0)
         return fail(failure, "LWCMEM_ISA is not auto, scalar, bmi2, avx2 or avx512");
-    kernels = kernels_select(mask & decoder_cpu_isa());
-    weights = open_weights(options, mask & decoder_cpu_isa(), kernels, failure);
+    kernels = kernels_select(mask & lwc_cpu_isa());
+    weights = open_weights(options, mask & lwc_cpu_isa(), kernels, failure);
     if (!weights)
         return -1;
     status = run_model(weights, options, failure);
@@ -262,7 +263,7 @@ static int parse_isa(const char *text, uint32_t *mask, struct failure *failure)
     if (strcmp(text, "bmi2") == 0 || decoder_isa_mask(text, &allowed) < 0)
         return fail(failure, "--isa is auto, scalar, avx2 or avx512");
     *mask = allowed;
-    if (strcmp(kernels_select(allowed & decoder_cpu_isa())->name, text))
+    if (strcmp(kernels_select(allowed & lwc_cpu_isa())->name, text))
         return fail(failure, "--isa %s: this CPU does not have it", text);
     return 0;
 }

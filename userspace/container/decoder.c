@@ -1,49 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "decoder.h"
+#include "codec/cpu.h"
 
-#include <cpuid.h>
 #include <stdlib.h>
-
-/* Those that not all compilers have a name for. F16C uses the registers of AVX2. */
-static bool has_lzcnt(void)
-{
-    unsigned int eax, ebx, ecx, edx;
-
-    return __get_cpuid(0x80000001, &eax, &ebx, &ecx, &edx) && ecx & bit_LZCNT;
-}
-
-static bool has_f16c(void)
-{
-    unsigned int eax, ebx, ecx, edx;
-
-    return __get_cpuid(1, &eax, &ebx, &ecx, &edx) && ecx & bit_F16C;
-}
-
-/* __builtin_cpu_supports has asked XCR0 for the registers, too. */
-u32 decoder_cpu_isa(void)
-{
-    const bool has[LWC_CPU_FLAGS] = {
-        [LWC_CPU_BMI1] = __builtin_cpu_supports("bmi"),
-        [LWC_CPU_BMI2] = __builtin_cpu_supports("bmi2"),
-        [LWC_CPU_POPCNT] = __builtin_cpu_supports("popcnt"),
-        [LWC_CPU_LZCNT] = has_lzcnt(),
-        [LWC_CPU_AVX2] = __builtin_cpu_supports("avx2"),
-        [LWC_CPU_FMA] = __builtin_cpu_supports("fma"),
-        [LWC_CPU_F16C] = has_f16c(),
-        [LWC_CPU_AVX512F] = __builtin_cpu_supports("avx512f"),
-        [LWC_CPU_AVX512BW] = __builtin_cpu_supports("avx512bw"),
-        [LWC_CPU_AVX512VL] = __builtin_cpu_supports("avx512vl"),
-        [LWC_CPU_AVX512DQ] = __builtin_cpu_supports("avx512dq"),
-        [LWC_CPU_AVX512VBMI] = __builtin_cpu_supports("avx512vbmi"),
-        [LWC_CPU_AVX512VBMI2] = __builtin_cpu_supports("avx512vbmi2"),
-        [LWC_CPU_GFNI] = __builtin_cpu_supports("gfni"),
-    };
-    u32 flags = 0;
-
-    for (u32 i = 0; i < LWC_CPU_FLAGS; i++)
-        flags |= (u32)has[i] << i;
-    return lwc_isa_of(flags);
-}
 
 int decoder_isa_mask(const char *name, u32 *mask)
 {
@@ -85,7 +44,7 @@ int decoder_init(struct decoder *decoder, u32 mask, struct failure *failure)
     memset(decoder, 0, sizeof(*decoder));
     if (!mask && mask_from_environment(&mask, failure) < 0)
         return -1;
-    decoder->isa = mask & decoder_cpu_isa();
+    decoder->isa = mask & lwc_cpu_isa();
     decoder->impl = lwc_impl_select(decoder->isa);
     scratch->tile = aligned_alloc(64, LWC_SCRATCH_TILE);
     scratch->zstd = aligned_alloc(64, workspace ? workspace : 64);

@@ -21,9 +21,6 @@ struct decoder {
     u8 *base_stored;
 };
 
-/* LWC_ISA_ bits of this CPU; LWC_ISA_SCALAR is always among them. */
-u32 decoder_cpu_isa(void);
-
 /* Bits up to the named one. 0 or -1 for an unknown name. */
 int decoder_isa_mask(const char *name, u32 *mask);
 

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "encode/grid_scale.h"
 #include "kmod/codec/codec.h"
 
 /* Arrays of the caller: for so many elements as the tile has. */
@@ -23,7 +24,16 @@ struct grid_fit {
     uint32_t *parameters; /* of all groups: scales, then the others; a sixteenth of the elements */
     uint8_t *integers;    /* as GRID stores them */
     uint32_t *positions;  /* of exceptions */
+    struct grid_work work;
 };
+
+/*
+ * Steps that a search may take before it is given up, for a tile and for each
+ * element, and how many more for each element of groups that did fit.
+ */
+#define GRID_STEPS_TILE 200000
+#define GRID_STEPS_ELEMENT 20
+#define GRID_STEPS_FOUND 64
 
 /*
  * src: count elements of the field (LWC_FIELD_BF16, F16 or F32). row: elements

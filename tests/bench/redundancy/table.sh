@@ -81,6 +81,9 @@ for group in row tensor; do
 	for to in bf16 fp16 fp32; do row int8 --group $group --to $to; done
 done
 row int8 --group 128
+for group in 128 row; do
+	for to in bf16 fp16 fp32; do row int8 --group $group --zero-point --to $to; done
+done
 row int8 --method gptq
 row pruned --pattern half
 row pruned --pattern 2:4
