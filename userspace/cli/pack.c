@@ -78,7 +78,8 @@ static int pack_model(const struct options *options, struct failure *failure)
     if (options->base && !(base = container_open(options->base, failure)))
         return -1;
     if (plan_model(options->model, &plan, failure) == 0) {
-        result = pack_plan(options, &plan, base, failure);
+        if (walk_refuse_output(&plan.walk, options->out, failure) == 0)
+            result = pack_plan(options, &plan, base, failure);
         plan_free(&plan);
     }
     container_close(base);

@@ -140,7 +140,8 @@ static int patch_model(const struct options *options, struct outcome *outcome,
     if (!container)
         return -1;
     if (plan_model(options->model, &plan, failure) == 0) {
-        result = patch_plan(options, container, &plan, outcome, failure);
+        if (walk_refuse_output(&plan.walk, options->out, failure) == 0)
+            result = patch_plan(options, container, &plan, outcome, failure);
         plan_free(&plan);
     }
     container_close(container);
