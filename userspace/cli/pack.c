@@ -75,7 +75,7 @@ static int pack_model(const struct options *options, struct failure *failure)
     struct plan plan;
     int result = -1;
 
-    if (options->base && !(base = container_open(options->base, failure)))
+    if (options->base && !(base = container_open_as_base(options->base, failure)))
         return -1;
     if (plan_model(options->model, &plan, failure) == 0) {
         if (walk_refuse_output(&plan.walk, options->out, failure) == 0)

@@ -180,17 +180,27 @@ struct container *container_open(const char *path, struct failure *failure)
     return NULL;
 }
 
-/* The lock is of the file that was opened: it must still be the one at path. */
-static int lock(struct container *container, struct failure *failure)
+/* Another process has a lock that excludes ours: one that updates, or some that pack. */
+static int locked_already(struct container *container, int operation, struct failure *failure)
+{
+    if (operation == LOCK_EX && flock(container->fd, LOCK_SH | LOCK_NB) == 0)
+        return fail(failure,
+                    "%s: another process is packing a model that depends on it as it is now; try "
+                    "again when it is done",
+                    container->path);
+    return fail(failure, "%s: another process is updating it; try again when it is done",
+                container->path);
+}
+
+/* LOCK_EX or LOCK_SH, of the file that was opened: it must still be the one at path. */
+static int lock(struct container *container, int operation, struct failure *failure)
 {
     struct stat opened, named;
 
-    if (flock(container->fd, LOCK_EX | LOCK_NB) < 0) {
-        if (errno == EWOULDBLOCK)
-            return fail(failure, "%s: another process is updating it; try again when it is done",
-                        container->path);
-        return fail_errno(failure, errno, "%s: cannot lock", container->path);
-    }
+    if (flock(container->fd, operation | LOCK_NB) < 0)
+        return errno == EWOULDBLOCK
+                   ? locked_already(container, operation, failure)
+                   : fail_errno(failure, errno, "%s: cannot lock", container->path);
     if (fstat(container->fd, &opened) < 0 || stat(container->path, &named) < 0 ||
         opened.st_dev != named.st_dev || opened.st_ino != named.st_ino)
         return fail(failure, "%s: was replaced meanwhile; try again", container->path);
@@ -221,8 +231,21 @@ struct container *container_open_for_update(const char *path, struct failure *fa
 
     if (!container)
         return NULL;
-    if (open_file(container, O_RDWR, failure) == 0 && lock(container, failure) == 0 &&
+    if (open_file(container, O_RDWR, failure) == 0 && lock(container, LOCK_EX, failure) == 0 &&
         read_superblock(container, failure) == 0 && check_updatable(container, failure) == 0)
+        return container;
+    container_close(container);
+    return NULL;
+}
+
+struct container *container_open_as_base(const char *path, struct failure *failure)
+{
+    struct container *container = container_new(path, failure);
+
+    if (!container)
+        return NULL;
+    if (open_file(container, O_RDONLY, failure) == 0 && lock(container, LOCK_SH, failure) == 0 &&
+        read_superblock(container, failure) == 0)
         return container;
     container_close(container);
     return NULL;
