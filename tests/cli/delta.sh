@@ -84,7 +84,23 @@ refuse "bench of what has a base" 1 "$base_uuid" "$LWCMEM" bench codec balanced.
 cp base.lwc patched.lwc
 check "patch a base" "$LWCMEM" patch patched.lwc tuned
 refuse "a base that was patched" 1 "$base_uuid" "$LWCMEM" verify balanced.lwc --base patched.lwc
-check "nothing is left of what was refused" [ ! -e x ]
+
+# a tile of the base that is damaged is named, by what makes use of it as by what would
+python3 "$here/tests/cli/hostile_delta.py" --damage base.lwc F16.few 0 damaged.lwc
+cp damaged.lwc damaged.before
+refuse "pack on a damaged base" 1 "damaged.lwc: F16.few: tile 0: checksum" "$LWCMEM" pack tuned -o x --base damaged.lwc
+refuse "pack on a damaged base, by threads" 1 "damaged.lwc: F16.few: tile 0: checksum" "$LWCMEM" pack tuned -o x --base damaged.lwc -j 3
+check "the base is as it was" cmp damaged.lwc damaged.before
+for command in "verify balanced.lwc" "unpack balanced.lwc -o x" "info balanced.lwc --bounds"; do
+	# shellcheck disable=SC2086
+	refuse "${command%% *} with a damaged base" 1 "damaged.lwc: F16.few: tile 0, which balanced.lwc needs: checksum" "$LWCMEM" $command --base damaged.lwc
+done
+check "nothing is left of what was refused" bash -c '! ls -A | grep -e "^x$" -e "^\.lwcmem-"'
+ln -s own.lwc own-link.lwc; ln own.lwc own-hard.lwc
+for other in own-link own-hard; do
+	refuse "pack over the base as $other" 1 "is the base itself" "$LWCMEM" pack tuned -o $other.lwc --base own.lwc --force
+	refuse "pack over the base, known as $other" 1 "is the base itself" "$LWCMEM" pack tuned -o own.lwc --base $other.lwc --force
+done
 
 # lies, with crcs made right again
 python3 "$here/tests/cli/hostile_delta.py" balanced.lwc base.lwc bad || echo "not ok make hostile containers"
@@ -119,3 +135,6 @@ for backend in fused user; do
 	refuse "run $backend without the base" 1 "$(uuid engine.lwc)" "$LWCMEM" run nudged.lwc -p x --backend $backend
 done
 refuse "run kmod" 1 "kernel module does not decode" "$LWCMEM" run nudged.lwc --base engine.lwc -p x --backend kmod
+python3 "$here/tests/cli/hostile_delta.py" --damage engine.lwc model.embed_tokens.weight 0 engine-damaged.lwc
+	refuse "run $backend with a damaged base" 1 "engine-damaged.lwc: model.embed_tokens.weight: tile 0, which nudged.lwc needs: checksum" \
+		"$LWCMEM" run nudged.lwc --base engine-damaged.lwc -p x --backend $backend

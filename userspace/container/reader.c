@@ -547,15 +547,22 @@ int container_resolve_copy(struct container *container, struct lwc_tile *tile, u
     return 0;
 }
 
-static int tile_failure(struct container *container, const struct lwc_object *object,
-                        uint64_t index, const char *problem, struct failure *failure)
+static void object_text(struct container *container, const struct lwc_object *object,
+                        char name[LWC_NAME_MAX + 1])
 {
     struct failure ignored;
-    char name[LWC_NAME_MAX + 1];
 
     if (!object->name_length ||
         container_name(container, object->name_offset, object->name_length, name, &ignored) < 0)
         strcpy(name, "(bytes outside of tensors)");
+}
+
+static int tile_failure(struct container *container, const struct lwc_object *object,
+                        uint64_t index, const char *problem, struct failure *failure)
+{
+    char name[LWC_NAME_MAX + 1];
+
+    object_text(container, object, name);
     return fail(failure, "%s: %.600s: tile %" PRIu64 ": %s; the file is damaged, get it again",
                 container->path, name, index, problem);
 }
@@ -579,6 +586,29 @@ static int read_and_decode(struct container *container, struct decoder *decoder,
     if (*error == LWC_OK && tile_features(tile, stored) & ~container->superblock.incompat)
         *error = LWC_ERR_UNANNOUNCED;
     return 0;
+}
+
+/* A tile of the base, by its number in the table, as part of the object that it belongs to. */
+static int base_failure(struct container *container, uint64_t number, const char *problem,
+                        struct failure *failure)
+{
+    struct container *base = container->base;
+    char name[LWC_NAME_MAX + 1] = "(no object)";
+    struct lwc_object object;
+
+    for (uint64_t i = 0; i < container_count(base, LWC_TABLE_OBJECTS); i++) {
+        if (container_object(base, i, &object, failure) < 0)
+            return -1;
+        if (number < object.tile_first || number - object.tile_first >= object.tile_count)
+            continue;
+        number -= object.tile_first;
+        object_text(base, &object, name);
+        break;
+    }
+    return fail(failure,
+                "%.250s: %.250s: tile %" PRIu64 ", which %.250s needs: %s; one of them is damaged, "
+                "get it again",
+                base->path, name, number, container->path, problem);
 }
 
 int container_load_base(struct container *container, struct decoder *decoder,
@@ -607,10 +637,7 @@ int container_load_base(struct container *container, struct decoder *decoder,
                         &error, failure) < 0)
         return -1;
     if (error)
-        return fail(failure,
-                    "%s: tile %" PRIu64 " of the file, which %s needs: %s; one of them is "
-                    "damaged, get it again",
-                    base->path, (uint64_t)tile->ref, container->path, lwc_error_string(error));
+        return base_failure(container, tile->ref, lwc_error_string(error), failure);
     decoder->scratch.base = decoder->base;
     return 0;
 }
