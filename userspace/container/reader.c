@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "reader.h"
 #include "features.h"
+#include "lock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -168,45 +169,6 @@ static struct container *container_new(const char *path, struct failure *failure
     return container;
 }
 
-struct container *container_open(const char *path, struct failure *failure)
-{
-    struct container *container = container_new(path, failure);
-
-    if (!container)
-        return NULL;
-    if (open_file(container, O_RDONLY, failure) == 0 && read_superblock(container, failure) == 0)
-        return container;
-    container_close(container);
-    return NULL;
-}
-
-/* Another process has a lock that excludes ours: one that updates, or some that pack. */
-static int locked_already(struct container *container, int operation, struct failure *failure)
-{
-    if (operation == LOCK_EX && flock(container->fd, LOCK_SH | LOCK_NB) == 0)
-        return fail(failure,
-                    "%s: another process is packing a model that depends on it as it is now; try "
-                    "again when it is done",
-                    container->path);
-    return fail(failure, "%s: another process is updating it; try again when it is done",
-                container->path);
-}
-
-/* LOCK_EX or LOCK_SH, of the file that was opened: it must still be the one at path. */
-static int lock(struct container *container, int operation, struct failure *failure)
-{
-    struct stat opened, named;
-
-    if (flock(container->fd, operation | LOCK_NB) < 0)
-        return errno == EWOULDBLOCK
-                   ? locked_already(container, operation, failure)
-                   : fail_errno(failure, errno, "%s: cannot lock", container->path);
-    if (fstat(container->fd, &opened) < 0 || stat(container->path, &named) < 0 ||
-        opened.st_dev != named.st_dev || opened.st_ino != named.st_ino)
-        return fail(failure, "%s: was replaced meanwhile; try again", container->path);
-    return 0;
-}
-
 /* What this lwcmem does not know in the file it would not keep. */
 static int check_updatable(struct container *container, struct failure *failure)
 {
@@ -225,27 +187,37 @@ static int check_updatable(struct container *container, struct failure *failure)
     return 0;
 }
 
-struct container *container_open_for_update(const char *path, struct failure *failure)
+/* operation: LOCK_SH, LOCK_EX or, without a lock, 0 */
+static struct container *open_locked(const char *path, int flags, int operation,
+                                     struct failure *failure)
 {
     struct container *container = container_new(path, failure);
 
     if (!container)
         return NULL;
-    if (open_file(container, O_RDWR, failure) == 0 && lock(container, LOCK_EX, failure) == 0 &&
-        read_superblock(container, failure) == 0 && check_updatable(container, failure) == 0)
+    if (open_file(container, flags, failure) == 0 &&
+        (!operation || lock_file(container->fd, path, operation, failure) == 0) &&
+        read_superblock(container, failure) == 0)
         return container;
     container_close(container);
     return NULL;
 }
 
+struct container *container_open(const char *path, struct failure *failure)
+{
+    return open_locked(path, O_RDONLY, 0, failure);
+}
+
 struct container *container_open_as_base(const char *path, struct failure *failure)
 {
-    struct container *container = container_new(path, failure);
+    return open_locked(path, O_RDONLY, LOCK_SH, failure);
+}
 
-    if (!container)
-        return NULL;
-    if (open_file(container, O_RDONLY, failure) == 0 && lock(container, LOCK_SH, failure) == 0 &&
-        read_superblock(container, failure) == 0)
+struct container *container_open_for_update(const char *path, struct failure *failure)
+{
+    struct container *container = open_locked(path, O_RDWR, LOCK_EX, failure);
+
+    if (!container || check_updatable(container, failure) == 0)
         return container;
     container_close(container);
     return NULL;
