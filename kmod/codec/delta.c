@@ -2,7 +2,7 @@
 /* DELTA: checking the stored bytes, the tables of its classes, and decoding on any CPU. */
 #include "delta_run.h"
 
-#define WORDS_PAD	(DELTA_BLOCK * 2)
+#define WORDS_PAD	(DELTA_BLOCK * 2 + 8)
 #define LOW_PAD		(DELTA_BLOCK * 8)
 #define RARE		12	/* with more elements a stored byte, most tokens are 0 */
 
@@ -59,11 +59,14 @@ static bool take_code(struct cursor *cursor, u32 *code)
 
 static u32 put_token(struct delta_class *cls, u32 token, u32 begin, u32 frequency)
 {
-	cls->tokens[token] = (u64)delta_token_least(token) << 32 |
-			       delta_token_low(token) << TOKEN_LOW | begin << TOKEN_BEGIN |
-			       frequency;
-	memset(cls->token_of + begin, (int)token, frequency);
-	return begin + frequency;
+	const u64 eight = token * 0x0101010101010101ull;
+	u32 end = begin + frequency;
+
+	cls->parts[token] = (struct delta_part){ (u16)frequency, (u16)begin };
+	/* those behind its part are overwritten by the next token, or not looked at */
+	for (; begin < end; begin += sizeof(eight))
+		memcpy(cls->token_of + begin, &eight, sizeof(eight));
+	return end;
 }
 
 /* count codes of a class, and its tables. */
@@ -111,7 +114,7 @@ static enum lwc_error read_classes(struct delta_tables *tables, u32 classes, str
 			return error;
 		/* all from here on, until the next class takes its own */
 		for (i = first; i < 256; i++)
-			tables->class_of[i] = c * (u32)sizeof(struct delta_class);
+			tables->class_of[i] = (u8)c;
 		next = first + 1;
 	}
 	return cursor->upper != NONE && cursor->upper ? LWC_ERR_PADDING : LWC_OK;
@@ -173,12 +176,21 @@ static enum lwc_error decode(const struct lwc_impl *impl, u8 field, const u8 *sr
 	error = read_classes(tables, header.classes, &cursor);
 	if (error)
 		return error;
+	memset(tables->low, 0, sizeof(tables->low) + sizeof(tables->lead));
+	for (i = 0; i < LWC_DELTA_TOKENS; i++) {
+		tables->least[i] = delta_token_least(i);
+		tables->low[i] = (u8)delta_token_low(i);
+		tables->lead[i] = (u8)((tables->least[i] + (i >= LWC_DELTA_DIRECT)) >>
+				       tables->low[i]);
+	}
+	tables->shifted = header.shift || header.pivot;
 	for (i = 0; i < 256; i++)
 		tables->shift_of[i] = (u8)delta_shift(header.shift, header.pivot, i, bits);
 	error = open_streams(&streams, &cursor, lwc_le32(&header.low), scratch + sizeof(*tables));
 	if (error)
 		return error;
 	streams.run.tables = tables;
+	streams.run.block = &tables->block;
 	return impl->delta(&streams, field, src_len < count / RARE, base, count, dst);
 }
 

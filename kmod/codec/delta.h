@@ -47,23 +47,22 @@ static inline u32 delta_shift(u32 shift, u32 pivot, u32 symbol, u32 bits)
 	return shift < bits - 6 ? shift : bits - 6;
 }
 
-/* Elements of so many bits as integers in the order of their values, and back. */
+/*
+ * Elements of so many bits as integers in the order of their values, and back.
+ * Signs are what no CPU can foretell: no branch on them.
+ */
 static __always_inline u32 delta_ordered(u32 value, u32 bits, bool is_float)
 {
-	u32 sign = 1u << (bits - 1);
+	u32 sign = 1u << (bits - 1), negative = value >> (bits - 1);
 
-	if (!is_float)
-		return value;
-	return value & sign ? ~value : value ^ sign;
+	return is_float ? value ^ (sign | ((0u - negative) & (sign - 1))) : value;
 }
 
 static __always_inline u32 delta_unordered(u32 value, u32 bits, bool is_float)
 {
-	u32 sign = 1u << (bits - 1);
+	u32 sign = 1u << (bits - 1), positive = value >> (bits - 1);
 
-	if (!is_float)
-		return value;
-	return value & sign ? value ^ sign : ~value;
+	return is_float ? value ^ (sign | ((positive - 1) & (sign - 1))) : value;
 }
 
 struct delta_streams;
@@ -73,6 +72,8 @@ enum lwc_error lwc_delta_scalar(const struct delta_streams *streams, u8 field, b
 				const u8 *base, u32 count, u8 *dst);
 enum lwc_error lwc_delta_bmi2(const struct delta_streams *streams, u8 field, bool rare,
 			      const u8 *base, u32 count, u8 *dst);
+enum lwc_error lwc_delta_avx512(const struct delta_streams *streams, u8 field, bool rare,
+				const u8 *base, u32 count, u8 *dst);
 
 /* DELTA by the base's tile (NULL: there is none). scratch: LWC_SCRATCH_TILE bytes. */
 enum lwc_error lwc_delta_decode(const struct lwc_impl *impl, u8 field, const u8 *src,

@@ -32,7 +32,7 @@ static const struct lwc_impl avx2 = {
 static const struct lwc_impl avx512 = {
 	.name = "avx512", .isa = LWC_ISA_AVX512, .uses_fpu = true,
 	.level = levels_level_avx512, .unpack = levels_unpack_avx512,
-	.join = levels_join_avx512, .scatter = sparse_scatter_avx512, .delta = lwc_delta_bmi2,
+	.join = levels_join_avx512, .scatter = sparse_scatter_avx512, .delta = lwc_delta_avx512,
 	.grid = grid_avx512,
 	.planes = lwc_planes_scalar,
 };

@@ -34,6 +34,7 @@ static inline bool lwc_has_crc32(void)
 	return __builtin_cpu_supports("sse4.2");
 }
 
+#define noinline		__attribute__((noinline))
 #define __aligned(n)		__attribute__((aligned(n)))
 #define check_add_overflow(a, b, d)	__builtin_add_overflow(a, b, d)
 #define check_mul_overflow(a, b, d)	__builtin_mul_overflow(a, b, d)

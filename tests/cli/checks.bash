@@ -5,6 +5,9 @@ check() { # check NAME COMMAND...: the command succeeds
 	local name=$1; shift
 	if "$@" > out 2> err; then echo "ok $name"; else echo "not ok $name"; cat out err; fi
 }
+says() { # says NAME TEXT: the command before has said TEXT
+	if grep -qF -- "$2" err; then echo "ok $1"; else echo "not ok $1: expected '$2'"; cat err; fi
+}
 refuse() { # refuse NAME STATUS TEXT COMMAND...: exits with STATUS and says TEXT
 	local name=$1 status=$2 text=$3 got; shift 3
 	"$@" > out 2> err; got=$?

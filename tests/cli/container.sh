@@ -68,6 +68,25 @@ cp -r model changed; chmod u+w changed/sub/empty; printf x >> changed/config.jso
 refuse "verify --against a changed model" 1 config.json "$LWCMEM" verify balanced.lwc --against changed
 
 refuse "existing output" 1 "--force" "$LWCMEM" pack model -o balanced.lwc
+# an output that is what is read, or would be part of it
+cp -r model inside; cp inside/model.safetensors same.safetensors; cp -r inside inside.before
+mkdir inside/deep inside.before/deep
+ln -s "$PWD/inside" inside-link; ln -s inside/model.safetensors file-link; ln inside/model.safetensors file-hard
+for out in inside/model.safetensors file-link file-hard; do
+	refuse "pack a file over itself: $out" 1 "a file of the model itself" "$LWCMEM" pack inside/model.safetensors -o $out --force
+	refuse "pack a directory over its file: $out" 1 "a file of the model itself" "$LWCMEM" pack inside -o $out --force
+done
+refuse "pack a file that a symlink names over itself" 1 "a file of the model itself" "$LWCMEM" pack file-link -o inside/model.safetensors --force
+for out in inside/o.lwc inside/deep/o.lwc inside-link/o.lwc inside/../inside/o.lwc; do
+	refuse "pack a directory into itself: $out" 1 "lies in the model's directory" "$LWCMEM" pack inside -o $out
+done
+mkdir linked; ln -s ../inside/deep linked/deep
+refuse "pack into what a symlink of the model leads to" 1 "lies in the model's directory" "$LWCMEM" pack linked -o inside/deep/o.lwc
+refuse "pack the directory that one is in" 1 "lies in the model's directory" bash -c "cd inside && '$LWCMEM' pack . -o o.lwc"
+check "nothing was written" diff -r inside.before inside
+check "pack a file to beside it" "$LWCMEM" pack inside/model.safetensors -o inside/deep/o.lwc
+refuse "patch a file of the model" 1 "a file of the model itself" "$LWCMEM" patch inside/deep/o.lwc inside
+check "it is as it was" "$LWCMEM" verify inside/deep/o.lwc --against inside/model.safetensors
 refuse "existing directory" 1 "not empty" "$LWCMEM" unpack balanced.lwc -o model
 refuse "missing model" 1 nowhere "$LWCMEM" pack nowhere -o x.lwc
 refuse "no such command" 2 "no such command" "$LWCMEM" frob

@@ -56,8 +56,16 @@ check "verify what equals the base" "$LWCMEM" verify same.lwc --base base.lwc --
 check "nothing of it is stored" [ "$(stat -c %s same.lwc)" -lt 50000 ]
 # nothing in common: no base is needed
 check "pack what has nothing of the base" "$LWCMEM" pack plain -o alone.lwc --base base.lwc
+says "it says so" "alone.lwc: needs no base"
 check "it is what pack makes without" cmp plain.lwc alone.lwc
 check "it is read without" "$LWCMEM" verify alone.lwc --against plain
+for command in "verify" "unpack -o alone.out" "info --bounds"; do
+	# shellcheck disable=SC2086
+	check "${command%% *} with a base that it does not need" "$LWCMEM" $command alone.lwc --base base.lwc
+	says "${command%% *} says so" "alone.lwc: needs no base; base.lwc is not used"
+done
+check "verify with the base that it needs" "$LWCMEM" verify same.lwc --base base.lwc
+check "that is not said then" bash -c '! grep "needs no" err'
 
 uuid() { "$LWCMEM" info "$1" --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["uuid"])'; }
 base_uuid=$(uuid base.lwc) plain_uuid=$(uuid plain.lwc)
@@ -77,6 +85,11 @@ refuse "pack on a base that has a base" 1 "depends on a base itself" "$LWCMEM" p
 refuse "pack on a base that is not there" 1 "nowhere.lwc" "$LWCMEM" pack tuned -o x --base nowhere.lwc
 cp base.lwc own.lwc
 refuse "pack over the base" 1 "is the base itself" "$LWCMEM" pack tuned -o own.lwc --base own.lwc --force
+ln -s own.lwc own-link.lwc; ln own.lwc own-hard.lwc
+for other in own-link own-hard; do
+	refuse "pack over the base as $other" 1 "is the base itself" "$LWCMEM" pack tuned -o $other.lwc --base own.lwc --force
+	refuse "pack over the base, known as $other" 1 "is the base itself" "$LWCMEM" pack tuned -o own.lwc --base $other.lwc --force
+done
 check "the base is still there" cmp base.lwc own.lwc
 refuse "patch of what has a base" 1 "$base_uuid" "$LWCMEM" patch balanced.lwc tuned
 refuse "patch --compact of what has a base" 1 "$base_uuid" "$LWCMEM" patch balanced.lwc --compact
@@ -84,7 +97,18 @@ refuse "bench of what has a base" 1 "$base_uuid" "$LWCMEM" bench codec balanced.
 cp base.lwc patched.lwc
 check "patch a base" "$LWCMEM" patch patched.lwc tuned
 refuse "a base that was patched" 1 "$base_uuid" "$LWCMEM" verify balanced.lwc --base patched.lwc
-check "nothing is left of what was refused" [ ! -e x ]
+
+# a tile of the base that is damaged is named, by what makes use of it as by what would
+python3 "$here/tests/cli/hostile_delta.py" --damage base.lwc F16.few 0 damaged.lwc
+cp damaged.lwc damaged.before
+refuse "pack on a damaged base" 1 "damaged.lwc: F16.few: tile 0: checksum" "$LWCMEM" pack tuned -o x --base damaged.lwc
+refuse "pack on a damaged base, by threads" 1 "damaged.lwc: F16.few: tile 0: checksum" "$LWCMEM" pack tuned -o x --base damaged.lwc -j 3
+check "the base is as it was" cmp damaged.lwc damaged.before
+for command in "verify balanced.lwc" "unpack balanced.lwc -o x" "info balanced.lwc --bounds"; do
+	# shellcheck disable=SC2086
+	refuse "${command%% *} with a damaged base" 1 "damaged.lwc: F16.few: tile 0, which balanced.lwc needs: checksum" "$LWCMEM" $command --base damaged.lwc
+done
+check "nothing is left of what was refused" bash -c '! ls -A | grep -e "^x$" -e "^\.lwcmem-"'
 
 # lies, with crcs made right again
 python3 "$here/tests/cli/hostile_delta.py" balanced.lwc base.lwc bad || echo "not ok make hostile containers"
@@ -111,11 +135,18 @@ if [ ! -e "$model/config.json" ]; then echo "skip run with a base: the model is 
 python3 "$here/tests/cli/nudge.py" "$model" nudged
 check "pack the engine's base" "$LWCMEM" pack "$model" -o engine.lwc
 check "pack the engine's model" "$LWCMEM" pack nudged -o nudged.lwc --base engine.lwc
+python3 "$here/tests/cli/hostile_delta.py" --damage engine.lwc model.embed_tokens.weight 0 engine-damaged.lwc
 run() { "$LWCMEM" run "$@" -p "Once upon a time" -n 5 > text 2> err; }
 check "run plain" run nudged --logits want
 for backend in fused user; do
 	check "run $backend" run nudged.lwc --base engine.lwc --backend $backend --logits got
 	check "run $backend: the same logits" cmp want got
+	refuse "run $backend with a damaged base" 1 "engine-damaged.lwc: model.embed_tokens.weight: tile 0, which nudged.lwc needs: checksum" \
+		"$LWCMEM" run nudged.lwc --base engine-damaged.lwc -p x --backend $backend
 	refuse "run $backend without the base" 1 "$(uuid engine.lwc)" "$LWCMEM" run nudged.lwc -p x --backend $backend
 done
+check "run with a base that it does not need" run engine.lwc --base nudged.lwc
+says "run says so" "engine.lwc: needs no base; nudged.lwc is not used"
+check "run plain with a base" run nudged --base engine.lwc
+says "run plain says so" "nudged: needs no base; engine.lwc is not used"
 refuse "run kmod" 1 "kernel module does not decode" "$LWCMEM" run nudged.lwc --base engine.lwc -p x --backend kmod

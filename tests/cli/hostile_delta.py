@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
+hostile_delta.py --damage IN.lwc TENSOR NTH OUT.lwc: IN with a byte of tile NTH of the tensor changed.
 hostile_delta.py GOOD.lwc BASE.lwc DIR: containers like GOOD, which depends on BASE, with one lie each and their crcs made
 right again. DIR/NAME.base, where it is: a base that lies, for NAME.lwc.
 """
@@ -7,9 +8,10 @@ import os
 import struct
 import sys
 
-from hostile_container import DEPS, OBJECTS, TABLES, TILES, Container, crc32c, write
+from hostile_container import DEPS, NAMES, OBJECTS, TABLES, TILES, Container, crc32c, write
 
 DELTA, COPY = 10, 6
+OBJECT_TILES = 96  # of tile_first in an object
 
 
 def tiles(good, wanted):
@@ -91,6 +93,22 @@ def bases(good, base):
     yield "content", container.data
 
 
+def damage(source, tensor, nth, destination):
+    """The nth of the tensor's tiles is not what its crc says any more."""
+    container = Container(open(source, "rb").read())
+    for i in range(container.get("Q", TABLES + 24 * OBJECTS + 8)):
+        offset, length = container.read(OBJECTS, i, 0, "Q"), container.read(OBJECTS, i, 8, "I")
+        name = bytes(container.read(NAMES, offset + j, 0, "B") for j in range(length))
+        if name.decode() == tensor:
+            tile = container.read(OBJECTS, i, OBJECT_TILES, "Q") + int(nth)
+            container.data[container.read(TILES, tile, 0, "Q") + container.read(TILES, tile, 8, "I") // 2] ^= 4
+            break
+    else:
+        sys.exit(f"{source} has no {tensor}")
+    with open(destination, "wb") as out:
+        out.write(container.data)
+
+
 def main(good, base, directory):
     os.makedirs(directory)
     good, base = (Container(open(path, "rb").read()) for path in (good, base))
@@ -102,4 +120,7 @@ def main(good, base, directory):
             out.write(lie)
 
 
-main(*sys.argv[1:])
+if sys.argv[1] == "--damage":
+    damage(*sys.argv[2:])
+else:
+    main(*sys.argv[1:])

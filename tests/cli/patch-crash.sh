@@ -103,4 +103,28 @@ check "reading is not" holds busy.lwc old
 kill -CONT $pid
 check "the first one ends well" wait $pid
 check "with its model" holds busy.lwc new/one-tile
+
+# --- what is to depend on a container keeps it from being updated meanwhile, reading does not ---
+start 1 "$LWCMEM" pack old -o tuned.lwc --base busy.lwc -j 1
+check "a pack is at work" stopped $pid
+refuse "patching its base is refused" 1 "busy.lwc: another process is packing" "$LWCMEM" patch busy.lwc old
+refuse "so is compacting it" 1 "busy.lwc: another process is packing" "$LWCMEM" patch busy.lwc --compact
+check "another pack is not" "$LWCMEM" pack old -o other.lwc --base busy.lwc
+kill -CONT $pid
+check "the pack ends well" wait $pid
+check "with its base as it is" "$LWCMEM" verify tuned.lwc --base busy.lwc --against old
+start 8 "$LWCMEM" unpack tuned.lwc -o tuned.out --base busy.lwc -j 1
+check "what depends on a base is being read" stopped $pid
+cp busy.lwc kept.lwc
+check "meanwhile the base is patched, and compacted" "$LWCMEM" patch busy.lwc new/nothing-left --compact
+kill -CONT $pid
+check "the reader of both is content" wait $pid
+check "it has read the model" diff -r old tuned.out
+refuse "later ones are refused" 1 "needs the base with uuid" "$LWCMEM" verify tuned.lwc --base busy.lwc
+check "but not with the base that was kept" "$LWCMEM" verify tuned.lwc --base kept.lwc
+start 3 "$LWCMEM" patch busy.lwc old -j 1
+check "a patch is at work again" stopped $pid
+refuse "packing by what it updates is refused" 1 "busy.lwc: another process is updating it" "$LWCMEM" pack old -o x.lwc --base busy.lwc
+kill -CONT $pid
+check "the patch ends well" wait $pid
 check "nothing partial is left" bash -c '! ls -A | grep "^\.lwcmem-"'

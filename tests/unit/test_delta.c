@@ -286,6 +286,56 @@ static void test_exact(void **unused)
     assert_int_equal(decode_all(LWC_FIELD_BF16, stored, size + 125, 200, out), LWC_ERR_PADDING);
 }
 
+/* Hardly an element has a token or low bits: one has a shift, because its symbol is below the
+ * pivot. */
+static void test_rare_shift(void **unused)
+{
+    uint8_t stored[64] = {0}, *states = stored + sizeof(struct lwc_delta_header) + 2;
+    size_t size = sizeof(struct lwc_delta_header) + 2 + 4 * LWC_DELTA_STATES + 1, n = 1000;
+
+    (void)unused;
+    stored[0] = 1;
+    stored[4] = 1;
+    stored[6] = 101;
+    for (int i = 0; i < LWC_DELTA_STATES; i++)
+        put(states, 4, (size_t)i, LWC_DELTA_LOW);
+    stored[size - 1] = 1;
+    for (size_t i = 0; i < n; i++)
+        put(base, 2, i, 101 << 7);
+    put(base, 2, 500, 100 << 7);
+    assert_int_equal(decode_all(LWC_FIELD_BF16, stored, size, 2 * n, out), LWC_OK);
+    assert_int_equal(get(out, 2, 500), (100 << 7) - 1);
+    put(base, 2, 500, (100 << 7) - 1);
+    assert_memory_equal(out, base, 2 * n);
+}
+
+/*
+ * Elements without a change are counted by a part of them: here, none of those that have the symbol
+ * of the changed ones, and that need their token to have a frequency all the same.
+ */
+static void test_uncounted(void **unused)
+{
+    (void)unused;
+    for (uint32_t steps = 1; steps <= 15; steps++) {
+        const size_t n = 65536;
+        const uint8_t *stored;
+        size_t zeroes = 0, size;
+
+        for (size_t i = 0; i < n; i += 8) {
+            bool changes = rnd() % 8 == 0;
+            uint32_t old = changes || zeroes++ % 4 ? 126 << 7 : 110 << 7;
+
+            for (size_t j = i; j < i + 8; j++) {
+                put(base, 2, j, old + 64);
+                put(tile, 2, j, old + 64 + (changes ? 1 + (uint32_t)rnd() % steps : 0));
+            }
+        }
+        size = delta_encode(encoder, LWC_FIELD_BF16, tile, base, n, 2 * n, &stored);
+        assert_int_equal(decode_all(LWC_FIELD_BF16, stored, size, 2 * n, out), LWC_OK);
+        assert_memory_equal(out, tile, 2 * n);
+    }
+}
+
 static void test_classes(void **unused)
 {
     /* what follows the header's number of classes, shift, pivot and reserved byte */
@@ -342,6 +392,70 @@ static void test_overrun(void **unused)
     memset(base, 0, LWC_TILE_MAX);
     assert_int_equal(decode_all(LWC_FIELD_F32, stored, (size_t)(at - stored), LWC_TILE_MAX, out),
                      LWC_ERR_STREAM);
+}
+
+/* A state before a token of the frequency that begins there; words grow down from *word. */
+static uint32_t put_token(uint32_t state, uint32_t begin, uint32_t frequency, uint8_t **word)
+{
+    if (state >= (uint64_t)frequency << 20) {
+        *word -= 2;
+        put(*word, 2, 0, state & 0xffff);
+        state >>= 16;
+    }
+    return state / frequency * LWC_DELTA_TOTAL + state % frequency + begin;
+}
+
+/*
+ * Elements of the token with the most low bits, which no encoder has a use for,
+ * then of token 0, which the first one also is: the others do not begin with a byte.
+ */
+static void most_bits(uint8_t field, uint8_t shift)
+{
+    static uint8_t stored[LARGE], words[LARGE];
+    const uint32_t n = 1000, far = 100, frequency = 200; /* by code 20 */
+    uint32_t low_bits = n * shift + (far - 1) * 31, state[LWC_DELTA_STATES];
+    size_t length = n * lwc_field_size(field);
+    uint8_t *at = stored + sizeof(struct lwc_delta_header), *word = words + LARGE;
+
+    memset(stored, 0, sizeof(stored));
+    put(stored, 4, 0, (low_bits + 7) / 8);
+    stored[4] = 1;
+    stored[5] = shift;
+    /* one class of 64 codes: 0 for all but the last one */
+    *at++ = 0;
+    *at++ = 64;
+    *at++ = 0x0f;
+    *at++ = 0xc0;
+    memset(at, 0xcc, 30);
+    at += 30;
+    *at++ = 0xfc;
+    *at++ = 20;
+    for (int s = 0; s < LWC_DELTA_STATES; s++)
+        state[s] = LWC_DELTA_LOW;
+    for (uint32_t i = n; i-- > 0;) {
+        uint32_t *s = &state[i % LWC_DELTA_STATES];
+
+        *s = i && i < far ? put_token(*s, LWC_DELTA_TOTAL - frequency, frequency, &word)
+                          : put_token(*s, 0, LWC_DELTA_TOTAL - frequency, &word);
+    }
+    memcpy(at, state, sizeof(state));
+    at += sizeof(state);
+    for (uint32_t i = 0; i < low_bits / 8; i++)
+        *at++ = (uint8_t)rnd();
+    if (low_bits % 8)
+        *at++ = (uint8_t)(rnd() & ((1u << low_bits % 8) - 1));
+    memcpy(at, word, (size_t)(words + LARGE - word));
+    at += words + LARGE - word;
+    make(field, WILD, n);
+    assert_int_equal(decode_all(field, stored, (size_t)(at - stored), length, out), LWC_OK);
+}
+
+static void test_most_bits(void **unused)
+{
+    (void)unused;
+    for (uint8_t field = 1; field <= LWC_FIELD_I8; field++)
+        for (uint8_t shift = 0; shift < 3; shift++)
+            most_bits(field, shift);
 }
 
 static void test_choice(void **unused)
@@ -429,8 +543,10 @@ int main(void)
         cmocka_unit_test(test_round_trip), cmocka_unit_test(test_truncated),
         cmocka_unit_test(test_damaged),    cmocka_unit_test(test_noise),
         cmocka_unit_test(test_equal),      cmocka_unit_test(test_exact),
+        cmocka_unit_test(test_rare_shift), cmocka_unit_test(test_uncounted),
         cmocka_unit_test(test_classes),    cmocka_unit_test(test_overrun),
-        cmocka_unit_test(test_choice),     cmocka_unit_test(test_entries),
+        cmocka_unit_test(test_most_bits),  cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_entries),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

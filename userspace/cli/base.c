@@ -349,40 +349,53 @@ void base_free(struct base *base)
     free(base);
 }
 
-/* Read the old tile of the same place; entry: it, or if it is a COPY what it is a copy of. */
-static bool read_old(struct base *base, unsigned int worker, size_t object, uint64_t index,
-                     uint32_t length, struct lwc_tile *entry)
+/* Is there an old tile of the same place and length? */
+static bool has_old(const struct base *base, size_t object, uint64_t index, uint32_t length)
 {
     const struct lwc_object *old = &base->candidates[object];
-    struct contents_reader *reader = &base->readers[worker];
-    struct failure ignored;
 
-    return index < old->tile_count && lwc_tile_length(old, index) == length &&
-           container_tile(base->container, old, index, entry, &ignored) == 0 &&
-           container_resolve_copy(base->container, entry, length, &ignored) == 0 &&
-           container_read_tile(base->container, &reader->decoder, old, index, reader->stored,
-                               reader->decoded, &ignored) == 0;
+    return index < old->tile_count && lwc_tile_length(old, index) == length;
+}
+
+/* Decode it to the worker's buffer. */
+static int read_old(struct base *base, unsigned int worker, size_t object, uint64_t index,
+                    struct failure *failure)
+{
+    struct contents_reader *reader = &base->readers[worker];
+
+    return container_read_tile(base->container, &reader->decoder, &base->candidates[object], index,
+                               reader->stored, reader->decoded, failure);
 }
 
 bool base_tile(struct base *base, unsigned int worker, size_t object, uint64_t index,
                const uint8_t *data, uint32_t length, struct lwc_tile *entry, const uint8_t **stored)
 {
+    struct failure ignored;
+
     *stored = base->readers[worker].stored;
-    return read_old(base, worker, object, index, length, entry) &&
+    return has_old(base, object, index, length) &&
+           container_tile(base->container, &base->candidates[object], index, entry, &ignored) ==
+               0 &&
+           container_resolve_copy(base->container, entry, length, &ignored) == 0 &&
+           read_old(base, worker, object, index, &ignored) == 0 &&
            memcmp(base->readers[worker].decoded, data, length) == 0;
 }
 
-const uint8_t *base_decoded(struct base *base, unsigned int worker, size_t object, uint64_t index,
-                            uint32_t length, uint64_t *number)
+int base_decoded(struct base *base, unsigned int worker, size_t object, uint64_t index,
+                 uint32_t length, const uint8_t **decoded, uint64_t *number,
+                 struct failure *failure)
 {
     const struct lwc_object *old = &base->candidates[object];
-    struct failure ignored;
     struct lwc_tile entry;
 
+    *decoded = NULL;
     if (old->dtype != base->plan->objects[object].entry.dtype ||
-        !read_old(base, worker, object, index, length, &entry) ||
-        container_tile(base->container, old, index, &entry, &ignored) < 0)
-        return NULL;
+        !has_old(base, object, index, length))
+        return 0;
+    if (container_tile(base->container, old, index, &entry, failure) < 0 ||
+        read_old(base, worker, object, index, failure) < 0)
+        return -1;
     *number = entry.chain[0] == LWC_CODEC_COPY ? entry.ref : old->tile_first + index;
-    return base->readers[worker].decoded;
+    *decoded = base->readers[worker].decoded;
+    return 0;
 }

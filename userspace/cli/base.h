@@ -40,12 +40,13 @@ bool base_tile(struct base *base, unsigned int worker, size_t object, uint64_t i
                const uint8_t **stored);
 
 /*
- * The decoded bytes of the old tile of the same place, until worker's next
- * call, and its number in the table of tiles, which is not that of a COPY.
- * NULL: no object of the same dtype is there, or the tile has another length
- * or is damaged.
+ * decoded: the decoded bytes of the old tile of the same place, until worker's
+ * next call; number: its own in the table of tiles, which is not that of a COPY.
+ * Both are left alone, and decoded is NULL, if no object of the same dtype is
+ * there or the tile has another length. -1 with a message if it is damaged.
  */
-const uint8_t *base_decoded(struct base *base, unsigned int worker, size_t object, uint64_t index,
-                            uint32_t length, uint64_t *number);
+int base_decoded(struct base *base, unsigned int worker, size_t object, uint64_t index,
+                 uint32_t length, const uint8_t **decoded, uint64_t *number,
+                 struct failure *failure);
 
 #endif

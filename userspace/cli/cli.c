@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "cli.h"
+#include "container/reader.h"
 #include "engine/clock.h"
 
 #include <pthread.h>
@@ -41,6 +42,16 @@ int cli_failed(const struct failure *failure)
 {
     fprintf(stderr, "lwcmem: %s\n", failure->text);
     return EXIT_FAILED;
+}
+
+void cli_note_base(const char *path, const char *base)
+{
+    struct failure ignored;
+    struct container *container = base ? container_open(path, &ignored) : NULL;
+
+    if (base && (!container || !container_count(container, LWC_TABLE_DEPS)))
+        fprintf(stderr, "lwcmem: %s: needs no base; %s is not used\n", path, base);
+    container_close(container);
 }
 
 int cli_usage(const struct command *command, const char *problem)

@@ -43,6 +43,9 @@ int cli_usage(const struct command *command, const char *problem);
 /* Print the command's usage as asked for by --help; EXIT_DONE. */
 int cli_help(const struct command *command);
 
+/* When path has been read: say so on stderr if --base (NULL: not given) was for nothing. */
+void cli_note_base(const char *path, const char *base);
+
 /* Note SIGINT, SIGTERM and SIGHUP from now on, instead of dying of them. */
 void cli_catch_signals(void);
 

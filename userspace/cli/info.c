@@ -173,6 +173,7 @@ static int info(const struct options *options, struct failure *failure)
     if (survey_container(options->path, options->base, options->bounds, options->threads, &survey,
                          failure) < 0)
         return -1;
+    cli_note_base(options->path, options->base);
     if (options->json) {
         result = print_json(&survey, options->bounds, failure);
     } else {

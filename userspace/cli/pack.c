@@ -18,7 +18,8 @@ struct options {
     int force;
 };
 
-static void report(const struct options *options, const struct packing_input *input)
+static void report(const struct options *options, const struct packing_input *input,
+                   const struct packing *packing)
 {
     const struct plan *plan = input->plan;
     uint64_t size = writer_superblock(input->writer)->file_size;
@@ -29,6 +30,8 @@ static void report(const struct options *options, const struct packing_input *in
     fprintf(stderr, "%s: %zu files, %zu tensors; %.1f MB -> %.1f MB (%.2fx)\n", options->out,
             plan->walk.count, tensors, (double)plan->bytes_original / 1e6, (double)size / 1e6,
             (double)plan->bytes_original / (double)size);
+    if (options->base && !packing_tables(packing)[LWC_TABLE_DEPS].count)
+        fprintf(stderr, "%s: needs no base; nothing of %s is in it\n", options->out, options->base);
 }
 
 /* Whoever replaces a base by what depends on it has neither. */
@@ -60,7 +63,7 @@ static int pack_plan(const struct options *options, struct plan *plan, struct co
     input.writer = writer_new(options->out, options->force, failure);
     if (input.writer && (packing = packing_new(&input, failure)) &&
         packing_run(packing, failure) == 0 && packing_finish(packing, failure) == 0) {
-        report(options, &input);
+        report(options, &input, packing);
         result = 0;
     }
     packing_free(packing);
@@ -75,10 +78,11 @@ static int pack_model(const struct options *options, struct failure *failure)
     struct plan plan;
     int result = -1;
 
-    if (options->base && !(base = container_open(options->base, failure)))
+    if (options->base && !(base = container_open_as_base(options->base, failure)))
         return -1;
     if (plan_model(options->model, &plan, failure) == 0) {
-        result = pack_plan(options, &plan, base, failure);
+        if (walk_refuse_output(&plan.walk, options->out, failure) == 0)
+            result = pack_plan(options, &plan, base, failure);
         plan_free(&plan);
     }
     container_close(base);

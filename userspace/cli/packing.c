@@ -117,8 +117,9 @@ static int make_ready(struct packing *packing, unsigned int number, size_t objec
                                     tile->length, &tile->entry, &tile->stored);
     if (tile->kept)
         return 0;
-    if (input->base)
-        old = base_decoded(input->base, number, object, index, tile->length, &ref);
+    if (input->base &&
+        base_decoded(input->base, number, object, index, tile->length, &old, &ref, failure) < 0)
+        return -1;
     if (encode_tile_by(worker->encoder, entry->dtype, row_of(entry), worker->source.data, old,
                        tile->length, &worker->tile) < 0)
         return fail(failure, "out of memory for a tile; use a smaller -j");

@@ -140,7 +140,8 @@ static int patch_model(const struct options *options, struct outcome *outcome,
     if (!container)
         return -1;
     if (plan_model(options->model, &plan, failure) == 0) {
-        result = patch_plan(options, container, &plan, outcome, failure);
+        if (walk_refuse_output(&plan.walk, options->out, failure) == 0)
+            result = patch_plan(options, container, &plan, outcome, failure);
         plan_free(&plan);
     }
     container_close(container);
@@ -301,6 +302,11 @@ const struct command command_patch = {
             "tensors or files were renamed or moved; all others, and new tables, are appended.\n"
             "A crash at any point leaves the old model or the new one; what has the old one\n"
             "open, mapped or attached keeps it. When OUT.lwc holds MODEL already, nothing is\n"
-            "written. Two updates of one file at once are refused.\n",
+            "written. Two updates of one file at once are refused.\n"
+            "\n"
+            "A container that was packed with --base OUT.lwc is refused with it once it was\n"
+            "patched, for it depends on the model that OUT.lwc held: --compact alone changes\n"
+            "nothing for it. Patch a copy of OUT.lwc and keep the old one as the base, or\n"
+            "unpack what depends on it before, and pack that again with --base afterwards.\n",
     .run = run,
 };

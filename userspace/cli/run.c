@@ -248,6 +248,8 @@ static int run_path(const struct options *options, struct failure *failure)
         return -1;
     status = run_model(weights, options, failure);
     weights->ops->close(weights);
+    if (status == 0)
+        cli_note_base(options->model, options->base);
     return status;
 }
 

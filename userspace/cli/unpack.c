@@ -202,6 +202,8 @@ static int unpack_container(const char *path, const char *base, const char *out,
     if (!unpack.container)
         return -1;
     result = unpack_all(&unpack, out, failure);
+    if (result == 0)
+        cli_note_base(path, base);
     tree_free(unpack.tree);
     contents_readers_free(unpack.readers, threads);
     for (uint64_t i = 0; unpack.entries && i < unpack.count; i++)

@@ -207,6 +207,8 @@ static int verify_container(const char *path, const char *base, const char *mode
     verify.against = model ? &walk : NULL;
     verify.container = dependency_open(path, base, failure);
     result = verify.container ? verify_all(&verify, failure) : -1;
+    if (result == 0)
+        cli_note_base(path, base);
     contents_readers_free(verify.readers, threads);
     container_close(verify.container);
     walk_free(&walk);

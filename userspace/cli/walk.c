@@ -114,14 +114,13 @@ static int walk_single(struct walk *walk, const char *model, struct failure *fai
 
 int walk_model(const char *model, struct walk *out, struct failure *failure)
 {
-    struct stat status;
     int result;
 
     memset(out, 0, sizeof(*out));
-    if (stat(model, &status) < 0)
+    if (stat(model, &out->root) < 0)
         return fail_errno(failure, errno, "%s: cannot read the model", model);
-    if (S_ISDIR(status.st_mode)) {
-        struct ancestor root = {.device = status.st_dev, .inode = status.st_ino};
+    if (S_ISDIR(out->root.st_mode)) {
+        struct ancestor root = {.device = out->root.st_dev, .inode = out->root.st_ino};
 
         result = walk_directory(out, model, "", &root, failure);
     } else {
@@ -142,6 +141,39 @@ void walk_free(struct walk *walk)
     }
     free(walk->files);
     memset(walk, 0, sizeof(*walk));
+}
+
+static bool same_file(const struct stat *left, const struct stat *right)
+{
+    return left->st_dev == right->st_dev && left->st_ino == right->st_ino;
+}
+
+int walk_refuse_output(const struct walk *walk, const char *path, struct failure *failure)
+{
+    struct stat output = {0}, directory = {0};
+    char *copy = strdup(path);
+    bool is_input, is_inside;
+
+    if (!copy)
+        return fail(failure, "%s: out of memory", path);
+    /* what is not there, or may not be looked at, is for the writer to say */
+    (void)!stat(path, &output);
+    (void)!stat(dirname(copy), &directory);
+    free(copy);
+    is_input = same_file(&output, &walk->root);
+    is_inside = same_file(&directory, &walk->root);
+    for (size_t i = 0; i < walk->count; i++) {
+        is_input |= same_file(&output, &walk->files[i].status);
+        is_inside |= same_file(&directory, &walk->files[i].status);
+    }
+    if (is_input)
+        return fail(failure, "%s: is a file of the model itself; choose another name", path);
+    if (is_inside)
+        return fail(failure,
+                    "%s: lies in the model's directory, so that it would be a file of "
+                    "the model; choose a place outside of it",
+                    path);
+    return 0;
 }
 
 int walk_check_unchanged(const struct walk_file *file, int fd, struct failure *failure)

@@ -25,6 +25,7 @@ struct walk_file {
 };
 
 struct walk {
+    struct stat root;        /* the model itself */
     struct walk_file *files; /* sorted by name, bytewise */
     size_t count;
     size_t capacity;
@@ -36,6 +37,12 @@ struct walk {
  */
 int walk_model(const char *model, struct walk *out, struct failure *failure);
 void walk_free(struct walk *walk);
+
+/*
+ * Fails if what is to be written at path is the model, a file of it, or would
+ * be one: then it would change what is read, or hold itself.
+ */
+int walk_refuse_output(const struct walk *walk, const char *path, struct failure *failure);
 
 /*
  * Open a listed file for reading. Fails if it is not the same file any more

@@ -82,9 +82,6 @@ static int find_base(struct container *container, const char *path, struct failu
 
     if (!count)
         return 0;
-    if (count > 1)
-        return fail(failure, "%s: depends on %" PRIu64 " bases; this lwcmem reads those with one",
-                    container_path(container), count);
     if (container_dep(container, 0, &dep, failure) < 0)
         return -1;
     uuid_text(dep.uuid, text);

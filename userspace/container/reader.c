@@ -3,6 +3,7 @@
 #include "file_read.h"
 #include "superblock.h"
 #include "features.h"
+#include "lock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -87,44 +88,37 @@ static struct container *container_new(const char *path, struct failure *failure
     return container;
 }
 
-struct container *container_open(const char *path, struct failure *failure)
+/* operation: LOCK_SH, LOCK_EX or, without a lock, 0 */
+static struct container *open_locked(const char *path, int flags, int operation,
+                                     struct failure *failure)
 {
     struct container *container = container_new(path, failure);
 
     if (!container)
         return NULL;
-    if (open_file(container, O_RDONLY, failure) == 0 && read_superblock(container, failure) == 0)
+    if (open_file(container, flags, failure) == 0 &&
+        (!operation || lock_file(container->fd, path, operation, failure) == 0) &&
+        read_superblock(container, failure) == 0)
         return container;
     container_close(container);
     return NULL;
 }
 
-/* The lock is of the file that was opened: it must still be the one at path. */
-static int lock(struct container *container, struct failure *failure)
+struct container *container_open(const char *path, struct failure *failure)
 {
-    struct stat opened, named;
+    return open_locked(path, O_RDONLY, 0, failure);
+}
 
-    if (flock(container->fd, LOCK_EX | LOCK_NB) < 0) {
-        if (errno == EWOULDBLOCK)
-            return fail(failure, "%s: another process is updating it; try again when it is done",
-                        container->path);
-        return fail_errno(failure, errno, "%s: cannot lock", container->path);
-    }
-    if (fstat(container->fd, &opened) < 0 || stat(container->path, &named) < 0 ||
-        opened.st_dev != named.st_dev || opened.st_ino != named.st_ino)
-        return fail(failure, "%s: was replaced meanwhile; try again", container->path);
-    return 0;
+struct container *container_open_as_base(const char *path, struct failure *failure)
+{
+    return open_locked(path, O_RDONLY, LOCK_SH, failure);
 }
 
 struct container *container_open_for_update(const char *path, struct failure *failure)
 {
-    struct container *container = container_new(path, failure);
+    struct container *container = open_locked(path, O_RDWR, LOCK_EX, failure);
 
-    if (!container)
-        return NULL;
-    if (open_file(container, O_RDWR, failure) == 0 && lock(container, failure) == 0 &&
-        read_superblock(container, failure) == 0 &&
-        superblock_check_updatable(container->path, &container->superblock, failure) == 0)
+    if (!container || superblock_check_updatable(path, &container->superblock, failure) == 0)
         return container;
     container_close(container);
     return NULL;
@@ -427,15 +421,22 @@ int container_resolve_copy(struct container *container, struct lwc_tile *tile, u
     return 0;
 }
 
-static int tile_failure(struct container *container, const struct lwc_object *object,
-                        uint64_t index, const char *problem, struct failure *failure)
+static void object_text(struct container *container, const struct lwc_object *object,
+                        char name[LWC_NAME_MAX + 1])
 {
     struct failure ignored;
-    char name[LWC_NAME_MAX + 1];
 
     if (!object->name_length ||
         container_name(container, object->name_offset, object->name_length, name, &ignored) < 0)
         strcpy(name, "(bytes outside of tensors)");
+}
+
+static int tile_failure(struct container *container, const struct lwc_object *object,
+                        uint64_t index, const char *problem, struct failure *failure)
+{
+    char name[LWC_NAME_MAX + 1];
+
+    object_text(container, object, name);
     return fail(failure, "%s: %.600s: tile %" PRIu64 ": %s; the file is damaged, get it again",
                 container->path, name, index, problem);
 }
@@ -459,6 +460,29 @@ static int read_and_decode(struct container *container, struct decoder *decoder,
     if (*error == LWC_OK && tile_features(tile, stored) & ~container->superblock.incompat)
         *error = LWC_ERR_UNANNOUNCED;
     return 0;
+}
+
+/* A tile of the base, by its number in the table, as part of the object that it belongs to. */
+static int base_failure(struct container *container, uint64_t number, const char *problem,
+                        struct failure *failure)
+{
+    struct container *base = container->base;
+    char name[LWC_NAME_MAX + 1] = "(no object)";
+    struct lwc_object object;
+
+    for (uint64_t i = 0; i < container_count(base, LWC_TABLE_OBJECTS); i++) {
+        if (container_object(base, i, &object, failure) < 0)
+            return -1;
+        if (number < object.tile_first || number - object.tile_first >= object.tile_count)
+            continue;
+        number -= object.tile_first;
+        object_text(base, &object, name);
+        break;
+    }
+    return fail(failure,
+                "%.250s: %.250s: tile %" PRIu64 ", which %.250s needs: %s; one of them is damaged, "
+                "get it again",
+                base->path, name, number, container->path, problem);
 }
 
 int container_load_base(struct container *container, struct decoder *decoder,
@@ -487,10 +511,7 @@ int container_load_base(struct container *container, struct decoder *decoder,
                         &error, failure) < 0)
         return -1;
     if (error)
-        return fail(failure,
-                    "%s: tile %" PRIu64 " of the file, which %s needs: %s; one of them is "
-                    "damaged, get it again",
-                    base->path, (uint64_t)tile->ref, container->path, lwc_error_string(error));
+        return base_failure(container, tile->ref, lwc_error_string(error), failure);
     decoder->scratch.base = decoder->base;
     return 0;
 }

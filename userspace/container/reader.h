@@ -33,6 +33,13 @@ void container_close(struct container *container); /* NULL is allowed; closes it
  */
 struct container *container_open_for_update(const char *path, struct failure *failure);
 
+/*
+ * Open path for reading, and keep updates of it away until it is closed: for what
+ * is to depend on just this generation. Fails while an update is under way; a
+ * mere reader needs neither, for it keeps the generation that it has opened.
+ */
+struct container *container_open_as_base(const char *path, struct failure *failure);
+
 /* The superblock in use, the path given to open, and the file's descriptor. */
 const struct lwc_superblock *container_superblock(const struct container *container);
 unsigned int container_slot(const struct container *container); /* of that superblock */

@@ -1,39 +1,35 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "encode/delta_classes.h"
 #include "encode/delta_encode.h"
 #include "encode/elements.h"
 #include "kmod/codec/delta.h"
 
-#include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* Loops over all elements: once for any CPU and once for better shifts and counts of zeroes. */
 #define BMI2 __attribute__((target_clones("bmi2", "default")))
+#define VECTORS __attribute__((target_clones("avx2", "default"), optimize("O3")))
 #define INLINE static inline __attribute__((always_inline))
 
-#define SYMBOLS 256
 /* Bits at most of u >> shift of half of the elements: then those are tokens by themselves. */
 #define MEDIAN_BITS 3
 /* Elements from which shifts are chosen. */
-#define SAMPLE 8192
-/* Nibbles of a class beside its codes, and of its first code. */
-#define CLASS_NIBBLES 6
+#define SAMPLE 4096
+/* Eights of token 0 of which one is counted. */
+#define EVERY 4
 
-/* Elements of the symbols from first up to the next class's, and their tokens. */
-struct symbol_class {
-    uint32_t first;
-    uint32_t codes; /* up to the last one with a token that occurs */
-    uint32_t total;
-    uint32_t count[1 + DELTA_CODES]; /* of token 0, then of the tokens of each code */
-    double bits;                     /* of the tokens and the class itself */
-};
-
-/* A token as the coder of a class needs it. */
+/*
+ * A token as the coder of a class needs it. States that are divided are below frequency << 20, so
+ * that their product with the reciprocal is right to the last bit, and below 2^64.
+ */
 struct part {
     uint64_t reciprocal; /* 2^44 / frequency, rounded up */
-    uint32_t frequency;
+    uint32_t most;       /* state that needs no word before */
+    uint32_t others;
     uint32_t begin;
+    uint32_t reserved[3]; /* a size that is a shift */
 };
 
 struct delta_encoder {
@@ -42,6 +38,7 @@ struct delta_encoder {
     uint8_t token[LWC_LEVELS_WEIGHTS];
     uint32_t lengths[SYMBOLS][33];                 /* elements by the bits of their difference */
     uint32_t counts[2][SYMBOLS][LWC_DELTA_TOKENS]; /* of elements in turn; then all in the first */
+    uint32_t low_of[LWC_DELTA_TOKENS];
     struct symbol_class classes[SYMBOLS];
     uint32_t class_count;
     uint8_t class_of[SYMBOLS];
@@ -55,7 +52,11 @@ struct delta_encoder {
 
 struct delta_encoder *delta_encoder_new(void)
 {
-    return malloc(sizeof(struct delta_encoder));
+    struct delta_encoder *encoder = malloc(sizeof(*encoder));
+
+    for (uint32_t t = 0; encoder && t < LWC_DELTA_TOKENS; t++)
+        encoder->low_of[t] = delta_token_low(t);
+    return encoder;
 }
 
 void delta_encoder_free(struct delta_encoder *encoder)
@@ -68,38 +69,18 @@ static bool is_float(uint8_t field)
     return field < LWC_FIELD_I8;
 }
 
-static inline __attribute__((always_inline)) void subtract(struct delta_encoder *encoder,
-                                                           struct lwc_field_layout layout,
-                                                           bool is_float, const uint8_t *src,
-                                                           const uint8_t *base, uint32_t count)
+/* u of the format, of element i; and the symbol of its base. */
+INLINE uint32_t difference_at(struct lwc_field_layout layout, bool is_float, const uint8_t *src,
+                              const uint8_t *base, uint32_t i, uint8_t *symbol)
 {
-    uint32_t bits = 8u * layout.element, mask = (1u << layout.symbol) - 1;
+    uint32_t bits = 8u * layout.element, old = element_load(base, layout.element, i);
+    uint32_t d = delta_ordered(element_load(src, layout.element, i), bits, is_float) -
+                 delta_ordered(old, bits, is_float);
 
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t old = element_load(base, layout.element, i);
-        uint32_t d = delta_ordered(element_load(src, layout.element, i), bits, is_float) -
-                     delta_ordered(old, bits, is_float);
-
-        /* the sign of n bits to all of 32 */
-        d = (uint32_t)((int32_t)(d << (32 - bits)) >> (32 - bits));
-        encoder->difference[i] = d << 1 ^ (uint32_t)((int32_t)d >> 31);
-        encoder->symbol[i] = (uint8_t)(old >> layout.mantissa & mask);
-    }
-}
-
-/* What occurs often with constant geometry. */
-__attribute__((target_clones("avx2", "default"), optimize("O3"))) static void
-take_differences(struct delta_encoder *encoder, uint8_t field, const uint8_t *src,
-                 const uint8_t *base, uint32_t count)
-{
-    static const struct lwc_field_layout bf16 = {8, 7, 2}, f32 = {8, 23, 4};
-
-    if (field == LWC_FIELD_BF16)
-        subtract(encoder, bf16, true, src, base, count);
-    else if (field == LWC_FIELD_F32)
-        subtract(encoder, f32, true, src, base, count);
-    else
-        subtract(encoder, lwc_field_layouts[field], is_float(field), src, base, count);
+    /* the sign of n bits to all of 32 */
+    d = (uint32_t)((int32_t)(d << (32 - bits)) >> (32 - bits));
+    *symbol = (uint8_t)(old >> layout.mantissa & ((1u << layout.symbol) - 1));
+    return d << 1 ^ (uint32_t)((int32_t)d >> 31);
 }
 
 static uint32_t bit_length(uint32_t value)
@@ -108,13 +89,19 @@ static uint32_t bit_length(uint32_t value)
 }
 
 /* A sample is enough for medians. */
-static void count_lengths(struct delta_encoder *encoder, uint32_t count)
+static void count_lengths(struct delta_encoder *encoder, uint8_t field, const uint8_t *src,
+                          const uint8_t *base, uint32_t count)
 {
     uint32_t step = count / SAMPLE | 1;
+    uint8_t symbol;
 
     memset(encoder->lengths, 0, sizeof(encoder->lengths));
-    for (uint32_t i = 0; i < count; i += step)
-        encoder->lengths[encoder->symbol[i]][bit_length(encoder->difference[i])]++;
+    for (uint32_t i = 0; i < count; i += step) {
+        uint32_t u =
+            difference_at(lwc_field_layouts[field], is_float(field), src, base, i, &symbol);
+
+        encoder->lengths[symbol][bit_length(u)]++;
+    }
 }
 
 /* The shift that a symbol's differences want; -1: the symbol does not occur. */
@@ -201,201 +188,121 @@ static uint32_t token_of(uint32_t value)
     return LWC_DELTA_DIRECT + 2 * (top - 4) + (uint32_t)(above >> (top - 1) & 1);
 }
 
-/* All tokens, and how often each occurs; returns the low bits of all elements. */
-BMI2 static uint64_t take_tokens(struct delta_encoder *encoder, uint32_t count)
+/* The same below 2^24, for loops of vectors: a float's exponent and first bit of mantissa. */
+INLINE uint32_t token_of_small(uint32_t value)
 {
-    uint64_t low = 0;
+    union {
+        float number;
+        uint32_t bits;
+    } above = {.number = (float)(int32_t)(value + 1)};
+    uint32_t token = (above.bits >> 22) - 2 * (127 + 4) + LWC_DELTA_DIRECT;
 
-    memset(encoder->counts, 0, sizeof(encoder->counts));
+    /* a condition would keep the loop from being one of vectors */
+    return token ^ ((token ^ value) & (0u - (value < LWC_DELTA_DIRECT)));
+}
+
+INLINE void take(struct delta_encoder *encoder, struct lwc_field_layout layout, bool is_float,
+                 const uint8_t *src, const uint8_t *base, uint32_t count)
+{
+    int32_t shift = encoder->shift, pivot = encoder->pivot, most = 8 * layout.element - 6;
+
+    for (uint32_t i = 0; i < count; i++)
+        encoder->difference[i] = difference_at(layout, is_float, src, base, i, &encoder->symbol[i]);
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t symbol = encoder->symbol[i];
-        uint32_t token = token_of(encoder->difference[i] >> encoder->shift_of[symbol]);
+        int32_t up = pivot - encoder->symbol[i];
+        uint32_t value;
 
-        encoder->token[i] = (uint8_t)token;
-        /* equal neighbours do not wait for each other's store */
-        encoder->counts[i % 2][symbol][token]++;
+        up = shift + (up > 0 ? up : 0);
+        value = encoder->difference[i] >> (up < most ? up : most);
+        encoder->token[i] =
+            (uint8_t)(layout.element <= 2 ? token_of_small(value) : token_of(value));
     }
+}
+
+/* What occurs often with constant geometry. */
+VECTORS static void take_differences(struct delta_encoder *encoder, uint8_t field,
+                                     const uint8_t *src, const uint8_t *base, uint32_t count)
+{
+    static const struct lwc_field_layout bf16 = {8, 7, 2}, f16 = {5, 10, 2}, f32 = {8, 23, 4};
+
+    if (field == LWC_FIELD_BF16)
+        take(encoder, bf16, true, src, base, count);
+    else if (field == LWC_FIELD_F16)
+        take(encoder, f16, true, src, base, count);
+    else if (field == LWC_FIELD_F32)
+        take(encoder, f32, true, src, base, count);
+    else
+        take(encoder, lwc_field_layouts[field], is_float(field), src, base, count);
+}
+
+/* Both counts in the first; returns how many low bits the tokens have of their own. */
+VECTORS static uint32_t add_counts(struct delta_encoder *encoder)
+{
+    uint32_t low = 0;
+
     for (uint32_t s = 0; s < SYMBOLS; s++)
         for (uint32_t t = 0; t < LWC_DELTA_TOKENS; t++) {
-            uint32_t *of = &encoder->counts[0][s][t];
-
-            *of += encoder->counts[1][s][t];
-            low += (uint64_t)*of * (encoder->shift_of[s] + delta_token_low(t));
+            encoder->counts[0][s][t] += encoder->counts[1][s][t];
+            low += encoder->counts[0][s][t] * encoder->low_of[t];
         }
     return low;
 }
 
-static double n_log_n(uint32_t n)
+static uint64_t eight_of(const uint8_t *bytes)
 {
-    return n ? n * (double)log2f((float)n) : 0;
-}
+    uint64_t eight;
 
-static void weigh(struct symbol_class *cls)
-{
-    cls->total = cls->codes = 0;
-    cls->bits = 0;
-    for (uint32_t j = 0; j <= DELTA_CODES; j++) {
-        if (!cls->count[j])
-            continue;
-        cls->total += cls->count[j];
-        cls->codes = j;
-        cls->bits -= n_log_n(cls->count[j]);
-        if (j && delta_twins(j) == 2)
-            cls->bits += cls->count[j];
-    }
-    cls->bits += n_log_n(cls->total) + 4.0 * (CLASS_NIBBLES + cls->codes);
-}
-
-static void merge(struct symbol_class *cls, const struct symbol_class *next)
-{
-    for (uint32_t j = 0; j <= DELTA_CODES; j++)
-        cls->count[j] += next->count[j];
-    weigh(cls);
-}
-
-/* counts: of each token */
-static void count_codes(struct symbol_class *cls, const uint32_t counts[LWC_DELTA_TOKENS])
-{
-    cls->count[0] = counts[0];
-    for (uint32_t j = 1; j <= DELTA_CODES; j++) {
-        uint32_t token = delta_code_token(j);
-
-        cls->count[j] = counts[token] + (delta_twins(j) == 2 ? counts[token - 1] : 0);
-    }
-}
-
-/* What merging class c with the next one saves. */
-static double gain(const struct delta_encoder *encoder, uint32_t c)
-{
-    struct symbol_class both = encoder->classes[c];
-
-    merge(&both, &encoder->classes[c + 1]);
-    return encoder->classes[c].bits + encoder->classes[c + 1].bits - both.bits;
-}
-
-/* One class for each symbol, then those are merged that are better together. */
-static void choose_classes(struct delta_encoder *encoder)
-{
-    double gains[SYMBOLS];
-    uint32_t count = 0;
-
-    for (uint32_t s = 0; s < SYMBOLS; s++) {
-        struct symbol_class *cls = &encoder->classes[count];
-
-        count_codes(cls, encoder->counts[0][s]);
-        weigh(cls);
-        cls->first = s;
-        count += cls->total != 0;
-    }
-    for (uint32_t c = 0; c + 1 < count; c++)
-        gains[c] = gain(encoder, c);
-    while (count > 1) {
-        uint32_t best = 0;
-
-        for (uint32_t c = 1; c + 1 < count; c++)
-            if (gains[c] > gains[best])
-                best = c;
-        if (gains[best] < 0 && count <= LWC_DELTA_CLASSES)
-            break;
-        merge(&encoder->classes[best], &encoder->classes[best + 1]);
-        count--;
-        memmove(&encoder->classes[best + 1], &encoder->classes[best + 2],
-                (count - best - 1) * sizeof(encoder->classes[0]));
-        if (best + 1 < count)
-            memmove(&gains[best], &gains[best + 1], (count - best - 1) * sizeof(gains[0]));
-        if (best + 1 < count)
-            gains[best] = gain(encoder, best);
-        if (best)
-            gains[best - 1] = gain(encoder, best - 1);
-    }
-    encoder->classes[0].first = 0;
-    encoder->class_count = count;
-    for (uint32_t c = 0; c < count; c++)
-        memset(encoder->class_of + encoder->classes[c].first, (int)c,
-               SYMBOLS - encoder->classes[c].first);
-}
-
-/* The code whose frequency is nearest, but not 0. */
-static uint8_t nearest_code(double wanted)
-{
-    uint32_t code = 1;
-
-    while (code < LWC_DELTA_CODE_MAX && (double)delta_frequency(code + 1) <= wanted)
-        code++;
-    if (code < LWC_DELTA_CODE_MAX &&
-        delta_frequency(code + 1) - wanted < wanted - delta_frequency(code))
-        code++;
-    return (uint8_t)code;
-}
-
-static uint32_t sum_frequencies(const uint8_t *codes, uint32_t count)
-{
-    uint32_t sum = 0;
-
-    for (uint32_t j = 1; j <= count; j++)
-        sum += delta_frequency(codes[j]) * delta_twins(j);
-    return sum;
-}
-
-/* Codes whose tokens occur, the most frequent first; returns how many. */
-static uint32_t rank_codes(const struct symbol_class *cls, uint8_t order[DELTA_CODES])
-{
-    uint32_t used = 0;
-
-    for (uint32_t j = 1; j <= cls->codes; j++) {
-        uint32_t at = used;
-
-        if (!cls->count[j])
-            continue;
-        for (; at > 0 && cls->count[order[at - 1]] < cls->count[j]; at--)
-            order[at] = order[at - 1];
-        order[at] = (uint8_t)j;
-        used++;
-    }
-    return used;
+    memcpy(&eight, bytes, sizeof(eight));
+    return eight;
 }
 
 /*
- * Frequencies of a class. What rounding one of them leaves is passed on to a
- * rarer one, so that token 0, which gets the rest, gets what it needs.
+ * How often each token occurs; returns the low bits of all elements. Of many eights of
+ * token 0, one of EVERY stands for the others if they have no low bits.
  */
-static void choose_frequencies(const struct symbol_class *cls, uint8_t *codes)
+static uint64_t count_tokens(struct delta_encoder *encoder, uint32_t count)
 {
-    uint8_t order[DELTA_CODES];
-    uint32_t used = rank_codes(cls, order);
-    double left = 0, scale = LWC_DELTA_TOTAL / (double)cls->total;
+    bool shifted = encoder->shift || encoder->pivot;
+    uint32_t i = 0, zeroes = 0;
+    uint64_t low = 0;
 
-    memset(codes, 0, 1 + DELTA_CODES);
-    for (uint32_t i = 0; i < used; i++) {
-        uint32_t j = order[i], twins = delta_twins(j);
-        double wanted = left + cls->count[j] * scale;
+    memset(encoder->counts, 0, sizeof(encoder->counts));
+    for (; !shifted && count >= 8 * SAMPLE && i + 8 <= count; i += 8) {
+        const uint8_t *symbol = encoder->symbol + i, *token = encoder->token + i;
+        uint32_t weight = 1;
 
-        codes[j] = nearest_code(wanted / twins);
-        left = wanted - delta_frequency(codes[j]) * twins;
+        if (!eight_of(token)) {
+            if (zeroes++ % EVERY)
+                continue;
+            weight = EVERY;
+        }
+        /* equal neighbours do not wait for each other's store */
+        for (uint32_t j = 0; j < 8; j++)
+            encoder->counts[j % 2][symbol[j]][token[j]] += weight;
     }
-    /* many rare tokens take more than there is */
-    while (sum_frequencies(codes, cls->codes) > LWC_DELTA_TOTAL - (cls->count[0] != 0)) {
-        uint32_t largest = 1;
-
-        for (uint32_t j = 2; j <= cls->codes; j++)
-            if (codes[j] > codes[largest])
-                largest = j;
-        codes[largest]--;
-    }
+    for (; i < count; i++)
+        encoder->counts[i % 2][encoder->symbol[i]][encoder->token[i]]++;
+    low = add_counts(encoder);
+    for (uint32_t s = 0; shifted && s < SYMBOLS; s++)
+        for (uint32_t t = 0; encoder->shift_of[s] && t < LWC_DELTA_TOKENS; t++)
+            low += (uint64_t)encoder->counts[0][s][t] * encoder->shift_of[s];
+    return low;
 }
 
 static uint32_t prepare_part(struct part *part, uint32_t begin, uint32_t frequency)
 {
-    part->begin = begin;
-    part->frequency = frequency;
-    part->reciprocal = frequency ? ((1ull << 44) + frequency - 1) / frequency : 0;
+    if (frequency)
+        *part = (struct part){.reciprocal = ((1ull << 44) + frequency - 1) / frequency,
+                              .most = (uint32_t)(((uint64_t)frequency << 20) - 1),
+                              .others = LWC_DELTA_TOTAL - frequency,
+                              .begin = begin};
     return begin + frequency;
 }
 
 static void prepare_parts(const struct symbol_class *cls, const uint8_t *codes, struct part *parts)
 {
     uint32_t begin =
-        prepare_part(&parts[0], 0, LWC_DELTA_TOTAL - sum_frequencies(codes, cls->codes));
+        prepare_part(&parts[0], 0, LWC_DELTA_TOTAL - delta_sum_frequencies(codes, cls->codes));
 
     for (uint32_t j = 1; j <= cls->codes; j++) {
         uint32_t token = delta_code_token(j), frequency = delta_frequency(codes[j]);
@@ -406,45 +313,51 @@ static void prepare_parts(const struct symbol_class *cls, const uint8_t *codes, 
     }
 }
 
-/* The state before a token, from that after it; a word is put before *word first if it must. */
-INLINE uint32_t put_token(const struct part *part, uint32_t state, uint16_t **word)
+/* The state before a token, from that after it; a word goes before *word, an index, if it must. */
+INLINE uint32_t put_token(const struct part *part, uint32_t state, uint16_t *words, size_t *word)
 {
-    uint32_t full = state >= (uint64_t)part->frequency << 20, quotient;
+    uint32_t less = state >> 16;
 
-    (*word)[-1] = (uint16_t)state;
-    *word -= full;
-    state >>= full * 16;
-    quotient = (uint32_t)((unsigned __int128)state * part->reciprocal >> 44);
-    return state + quotient * (LWC_DELTA_TOTAL - part->frequency) + part->begin;
+    words[*word - 1] = (uint16_t)state;
+    /* compilers branch, or take longer */
+    __asm__("cmpl %[state], %[most]\n\t"
+            "cmovb %[less], %[state]\n\t"
+            "sbbq $0, %[word]"
+            : [state] "+&r"(state), [word] "+&r"(*word)
+            : [less] "r"(less), [most] "r"(part->most)
+            : "cc");
+    return state + (uint32_t)(state * part->reciprocal >> 44) * part->others + part->begin;
 }
 
 /* Tokens from the last to the first; returns the words, which end where the buffer does. */
 BMI2 static const uint16_t *put_words(struct delta_encoder *encoder, uint32_t count,
                                       uint32_t state[LWC_DELTA_STATES])
 {
-    uint16_t *word = encoder->words + 1 + LWC_LEVELS_WEIGHTS;
-    uint32_t x[LWC_DELTA_STATES] = {LWC_DELTA_LOW, LWC_DELTA_LOW, LWC_DELTA_LOW, LWC_DELTA_LOW};
+    const uint32_t low = LWC_DELTA_LOW;
+    uint32_t x[LWC_DELTA_STATES] = {low, low, low, low}, x0, x1, x2, x3, i = count;
+    uint16_t *words = encoder->words;
+    size_t word = 1 + LWC_LEVELS_WEIGHTS;
     const struct part *parts[SYMBOLS];
-    uint32_t i = count;
 
     for (uint32_t s = 0; s < SYMBOLS; s++)
         parts[s] = encoder->parts[encoder->class_of[s]];
     while (i % LWC_DELTA_STATES) {
-        i--;
-        x[i % LWC_DELTA_STATES] = put_token(&parts[encoder->symbol[i]][encoder->token[i]],
-                                            x[i % LWC_DELTA_STATES], &word);
+        uint32_t *last = &x[--i % LWC_DELTA_STATES];
+
+        *last = put_token(&parts[encoder->symbol[i]][encoder->token[i]], *last, words, &word);
     }
+    x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3];
     while (i) {
         const uint8_t *symbol = &encoder->symbol[i -= LWC_DELTA_STATES];
         const uint8_t *token = &encoder->token[i];
 
-        x[3] = put_token(&parts[symbol[3]][token[3]], x[3], &word);
-        x[2] = put_token(&parts[symbol[2]][token[2]], x[2], &word);
-        x[1] = put_token(&parts[symbol[1]][token[1]], x[1], &word);
-        x[0] = put_token(&parts[symbol[0]][token[0]], x[0], &word);
+        x3 = put_token(&parts[symbol[3]][token[3]], x3, words, &word);
+        x2 = put_token(&parts[symbol[2]][token[2]], x2, words, &word);
+        x1 = put_token(&parts[symbol[1]][token[1]], x1, words, &word);
+        x0 = put_token(&parts[symbol[0]][token[0]], x0, words, &word);
     }
-    memcpy(state, x, sizeof(x));
-    return word;
+    memcpy(state, (uint32_t[]){x0, x1, x2, x3}, 4 * sizeof(*state));
+    return words + word;
 }
 
 /* Are eight tokens without low bits of their own? */
@@ -566,18 +479,21 @@ size_t delta_encode(struct delta_encoder *encoder, uint8_t field, const uint8_t 
     double bits = 8.0 * (sizeof(struct lwc_delta_header) + 4 * LWC_DELTA_STATES);
     uint64_t low;
 
-    take_differences(encoder, field, src, base, count);
-    count_lengths(encoder, count);
+    count_lengths(encoder, field, src, base, count);
     choose_shift(encoder, 8 * lwc_field_size(field));
-    low = take_tokens(encoder, count);
-    choose_classes(encoder);
+    take_differences(encoder, field, src, base, count);
+    low = count_tokens(encoder, count);
+    encoder->class_count = delta_choose_classes(encoder->counts[0], encoder->classes);
+    for (uint32_t c = 0; c < encoder->class_count; c++)
+        memset(encoder->class_of + encoder->classes[c].first, (int)c,
+               SYMBOLS - encoder->classes[c].first);
     for (uint32_t c = 0; c < encoder->class_count; c++)
         bits += encoder->classes[c].bits;
     /* rounded frequencies need more still */
     if ((bits + (double)low) / 8 >= (double)limit)
         return 0;
     for (uint32_t c = 0; c < encoder->class_count; c++) {
-        choose_frequencies(&encoder->classes[c], encoder->codes[c]);
+        delta_choose_frequencies(&encoder->classes[c], encoder->codes[c]);
         prepare_parts(&encoder->classes[c], encoder->codes[c], encoder->parts[c]);
     }
     *out = encoder->out;
