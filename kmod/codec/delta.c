@@ -176,7 +176,8 @@ static enum lwc_error decode(const struct lwc_impl *impl, u8 field, const u8 *sr
 	error = read_classes(tables, header.classes, &cursor);
 	if (error)
 		return error;
-	memset(tables->low, 0, sizeof(tables->low) + sizeof(tables->lead));
+	memset(tables->low, 0, sizeof(tables->low));
+	memset(tables->lead, 0, sizeof(tables->lead));
 	for (i = 0; i < LWC_DELTA_TOKENS; i++) {
 		tables->least[i] = delta_token_least(i);
 		tables->low[i] = (u8)delta_token_low(i);
