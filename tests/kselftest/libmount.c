@@ -12,10 +12,15 @@ void own_mounts(void)
     CHECK_OK(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
 }
 
+void make_directory(const char *directory)
+{
+    if (mkdir(directory, 0755) && errno != EEXIST)
+        test_fail("%s: %m", directory);
+}
+
 int try_mount(const char *container, const char *directory)
 {
-    if (mkdir(directory, 0700) && errno != EEXIST)
-        test_fail("%s: %m", directory);
+    make_directory(directory);
     return mount(container, directory, "lwcmem", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
                  NULL);
 }

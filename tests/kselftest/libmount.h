@@ -10,7 +10,9 @@
 
 /* Give the case a mount namespace of its own. Before anything is mounted. */
 void own_mounts(void);
-/* 0, or -1 and errno. The directory is made if it is not there. */
+/* If it is not there. */
+void make_directory(const char *directory);
+/* 0, or -1 and errno. Makes the directory. */
 int try_mount(const char *container, const char *directory);
 /* Mount at directory, which must succeed. */
 void mount_at(const char *container, const char *directory);

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
 trees.py OUTDIR: containers that differ in their names.
-  order.lwc   names whose order as bytes is not that of a walk; each regular file holds its size in 'x'
+  order.lwc   names whose order as bytes is not that of a walk; regular file number i of FILES holds i times 'x',
+              "secret" is for its owner alone
   wide.lwc    100000 files in one directory
   deep.lwc    a name of LWC_NAME_MAX bytes in 2048 directories
   bad-*.lwc   tables of files that are no tree; bad-unsorted has the size of order.lwc and its uuid
@@ -15,13 +16,13 @@ from tables import BLOCK, const_tile, literal, write
 REGULAR, DIRECTORY = 1, 2
 BYTE = b"x"
 ORDER = ("a", "a-b", "a-b/c", "a.txt", "a/b", "a/b-c", "a/b/c", "a/b0", "a/\u00ff", "a0", "b", "b/a", "b/a/a",
-         "b/a/a/a", "b/a/a0", "b/b", "b!", "\u00ff")
+         "b/a/a/a", "b/a/a0", "b/b", "b!", "secret", "\u00ff")
 DIRECTORIES = ("a", "a-b", "a/b", "b", "b/a", "b/a/a")
 
 
-def entry(offset, length, kind=REGULAR, size=0, first=0, count=0):
-    return struct.pack("<QIHHQQQ32s", offset, length, kind, 0o755 if kind == DIRECTORY else 0o644, size,
-                       first, count, b"")
+def entry(offset, length, kind=REGULAR, size=0, first=0, count=0, mode=0o644):
+    return struct.pack("<QIHHQQQ32s", offset, length, kind, 0o755 if kind == DIRECTORY else mode, size, first, count,
+                       b"")
 
 
 def tree(out, names, directories=(), shared=False):
@@ -34,7 +35,8 @@ def tree(out, names, directories=(), shared=False):
         first = 0 if shared else len(extents)
         if size:
             extents.append(struct.pack("<QQQQ", 0, size, 0, 0))
-        files.append(entry(len(text), len(name), kind, size, first if size else 0, int(size > 0)))
+        files.append(entry(len(text), len(name), kind, size, first if size else 0, int(size > 0),
+                           0o600 if name == b"secret" else 0o644))
         text += name
         original += size
     write(out, BYTE, {0: files, 1: extents, 2: [literal(4096, 4096)], 3: [const_tile(2 * BLOCK, BYTE)], 5: text},
