@@ -22,7 +22,6 @@
 #include "compat.h"
 #include "lwcmem.h"
 
-#define LWCMEM_SUPER_MAGIC	0x6c77636d	/* "lwcm" */
 #define READAHEAD_TILES		8		/* in flight for one reader */
 
 static struct kmem_cache *inode_cache;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
@@ -87,7 +88,7 @@ static void status(void)
     CHECK(file.st_uid == container.st_uid && file.st_gid == container.st_gid, "owner");
     CHECK(file.st_mtime == container.st_mtime && root.st_mtime == container.st_mtime, "times");
     CHECK_OK(statfs("./mnt", &statfs_));
-    CHECK(statfs_.f_type == 0x6c77636d && statfs_.f_bsize == 4096 && statfs_.f_bfree == 0 &&
+    CHECK(statfs_.f_type == LWCMEM_SUPER_MAGIC && statfs_.f_bsize == 4096 && statfs_.f_bfree == 0 &&
               statfs_.f_files == 9 && statfs_.f_namelen == 255,
           "statfs: %lx %ld %ld %ld", (long)statfs_.f_type, (long)statfs_.f_bsize,
           (long)statfs_.f_bfree, (long)statfs_.f_files);
@@ -216,6 +217,30 @@ static void unloading(void)
     mount_at(data_path("odd.lwc"), "./mnt");
 }
 
+/* A mapping without a descriptor, of another process than the tool. */
+static void mapped(void)
+{
+    const char *tool = getenv("LWCMEM");
+    char command[400], line[400] = "", want[100];
+    FILE *output;
+    int fd;
+
+    own_mounts();
+    snprintf(command, sizeof(command), "%s attach %s mapped", tool, data_path("odd.lwc"));
+    CHECK(!system(command), "%s", command);
+    fd = CHECK_OK(open("/run/lwcmem/mapped/big.bin", O_RDONLY | O_CLOEXEC));
+    map_region(fd, PAGE, MAP_SHARED);
+    close(fd);
+    snprintf(command, sizeof(command), "%s detach mapped 2>&1", tool);
+    output = popen(command, "re");
+    CHECK(output && fgets(line, sizeof(line), output) && WEXITSTATUS(pclose(output)) == 1,
+          "detach: %s", line);
+    snprintf(want, sizeof(want), "in use by %d (", getpid());
+    CHECK(strstr(line, want), "detach does not say '%s': %s", want, line);
+    CHECK_OK(umount2("/run/lwcmem/mapped", MNT_DETACH));
+    CHECK_OK(rmdir("/run/lwcmem/mapped"));
+}
+
 static void mount_often(void *argument)
 {
     char directory[40];
@@ -258,6 +283,7 @@ static const struct test_case cases[] = {
     {"nothing can be written or executed", read_only, 0},
     {"umount: busy, lazy with an open file", lifetime, 0},
     {"unloading is refused with a mount", unloading, 0},
+    {"detach says who maps a file", mapped, 0},
     {"twenty processes mount and attach", parallel, 60},
 };
 
