@@ -282,25 +282,36 @@ int lwcmem_get_tile(struct lwcmem_backing *backing, const struct lwc_object *obj
 	return lwcmem_errno(lwc_copy_check(&copy, tile));
 }
 
+int lwcmem_copy_names(struct lwcmem_backing *backing, u64 offset, char *to, u32 len)
+{
+	while (len) {
+		struct lwc_block_position at = lwc_table_position(1, offset);
+		u32 part = min_t(u32, len, LWC_BLOCK_PAYLOAD - at.offset);
+		int error = copy_entry(backing, LWC_TABLE_NAMES, offset, to, part);
+
+		if (error)
+			return error;
+		offset += part;
+		to += part;
+		len -= part;
+	}
+	return 0;
+}
+
 char *lwcmem_get_name(struct lwcmem_backing *backing, const struct lwc_object *object)
 {
-	u32 length = lwc_le32(&object->name_length), done = 0, part;
-	u64 offset = lwc_le64(&object->name_offset);
+	u32 length = lwc_le32(&object->name_length);
 	char *name;
 
 	if (!length)
 		return NULL;
 	name = kmalloc(length + 1, GFP_NOFS);
-	for (; name && done < length; done += part) {
-		struct lwc_block_position at = lwc_table_position(1, offset + done);
-
-		part = min_t(u32, length - done, LWC_BLOCK_PAYLOAD - at.offset);
-		if (copy_entry(backing, LWC_TABLE_NAMES, offset + done, name + done, part)) {
-			kfree(name);
-			return NULL;
-		}
+	if (!name)
+		return NULL;
+	if (lwcmem_copy_names(backing, lwc_le64(&object->name_offset), name, length)) {
+		kfree(name);
+		return NULL;
 	}
-	if (name)
-		name[length] = '\0';
+	name[length] = '\0';
 	return name;
 }

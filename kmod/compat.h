@@ -26,13 +26,17 @@
 #define LWCMEM_FMODE		(FMODE_NOWAIT | FMODE_BUF_RASYNC)
 #endif
 
-/* All times of an inode are now. */
-static inline void lwcmem_init_times(struct inode *inode)
+/* All times of an inode are when the other one was modified. */
+static inline void lwcmem_copy_times(struct inode *inode, const struct inode *from)
 {
-#ifdef LWCMEM_HAVE_SIMPLE_INODE_INIT_TS
-	simple_inode_init_ts(inode);
+#ifdef LWCMEM_HAVE_INODE_GET_MTIME
+	struct timespec64 time = inode_get_mtime(from);
+
+	inode_set_atime_to_ts(inode, time);
+	inode_set_mtime_to_ts(inode, time);
+	inode_set_ctime_to_ts(inode, time);
 #else
-	inode->i_atime = inode->i_mtime = inode->i_ctime = current_time(inode);
+	inode->i_atime = inode->i_mtime = inode->i_ctime = from->i_mtime;
 #endif
 }
 

@@ -65,15 +65,6 @@ static int check_attach(const struct lwcmem_attach *attach)
 	return attach->view == LWCMEM_VIEW_ARENA && attach->file ? -EINVAL : 0;
 }
 
-static int check_container(const struct file *file)
-{
-	if (!(file->f_mode & FMODE_READ))
-		return -EBADF;
-	if (lwcmem_is_region(file))
-		return -ELOOP;
-	return S_ISREG(file_inode(file)->i_mode) ? 0 : -EINVAL;
-}
-
 static struct file *open_region(const struct lwcmem_attach *attach)
 {
 	struct lwcmem_backing *backing;
@@ -82,7 +73,7 @@ static struct file *open_region(const struct lwcmem_attach *attach)
 
 	if (!container)
 		return ERR_PTR(-EBADF);
-	error = check_container(container);
+	error = lwcmem_check_container(container);
 	backing = error ? ERR_PTR(error) : lwcmem_backing_open(container);
 	fput(container);
 	if (IS_ERR(backing))

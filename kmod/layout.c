@@ -121,23 +121,8 @@ static int load_extents(struct lwcmem_backing *backing, const struct lwc_file *f
 	return !error && at != layout->length ? -EBADMSG : error;
 }
 
-static int load_file(struct lwcmem_backing *backing, u64 index, struct lwcmem_layout *layout,
-		     struct vote *vote)
-{
-	struct lwc_file file;
-	int error;
-
-	if (index >= lwc_le64(&backing->sb.tables[LWC_TABLE_FILES].count))
-		return -EINVAL;
-	error = lwcmem_get_file(backing, index, &file);
-	if (error)
-		return error;
-	if (lwc_file_kind(&file) == LWC_FILE_DIRECTORY)
-		return -EISDIR;
-	return load_extents(backing, &file, layout, vote);
-}
-
-struct lwcmem_layout *lwcmem_layout_load(struct lwcmem_backing *backing, u32 view, u64 file)
+struct lwcmem_layout *lwcmem_layout_load(struct lwcmem_backing *backing,
+					 const struct lwc_file *file)
 {
 	struct lwcmem_layout *layout = kzalloc(sizeof(*layout), GFP_KERNEL_ACCOUNT);
 	struct vote vote = {};
@@ -145,10 +130,10 @@ struct lwcmem_layout *lwcmem_layout_load(struct lwcmem_backing *backing, u32 vie
 
 	if (!layout)
 		return ERR_PTR(-ENOMEM);
-	if (view == LWCMEM_VIEW_ARENA)
-		error = load_arena(backing, layout, &vote);
+	if (file)
+		error = load_extents(backing, file, layout, &vote);
 	else
-		error = load_file(backing, file, layout, &vote);
+		error = load_arena(backing, layout, &vote);
 	/* file offsets are signed, and page numbers above this one do not exist */
 	if (!error && layout->length > MAX_LFS_FILESIZE)
 		error = -EBADMSG;

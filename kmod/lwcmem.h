@@ -3,7 +3,9 @@
  * What the files of the module share. Data walks one way:
  *
  *   device   ATTACH: from descriptors to a region descriptor
- *   region   superblock and inodes; file operations of a region
+ *   super    superblock of a backing, for ATTACH and for mount
+ *   namespace the tree of directories that a mount shows
+ *   region   inodes; file operations of a region
  *   fill     folios that the page cache wants filled -> parts of tiles
  *   tiles    one entry for each tile in flight: who waits for it
  *   decode   stored bytes of a tile -> decoded bytes in a buffer
@@ -32,6 +34,7 @@
 
 struct mem_cgroup;
 struct seq_file;
+struct vfsmount;
 
 /* --- stats.c --- */
 
@@ -71,6 +74,7 @@ struct lwcmem_backing {
 	struct mem_cgroup *memcg;	/* of who attached first: pays for buffers */
 	struct workqueue_struct *decoders;	/* of tiles without a buffer: they may wait for one */
 	struct workqueue_struct *servers;	/* of decoded tiles: they never wait, so buffers return */
+	bool names_checked;		/* by lwcmem_check_names, which found nothing */
 	atomic_t parts;			/* that wait for tiles */
 	struct lwcmem_stats stats;
 
@@ -111,6 +115,8 @@ int lwcmem_get_object(struct lwcmem_backing *backing, u64 index, struct lwc_obje
 /* Tile number of the object; a COPY is replaced by the tile that it names. */
 int lwcmem_get_tile(struct lwcmem_backing *backing, const struct lwc_object *object, u64 number,
 		    struct lwc_tile *tile);
+/* Bytes of NAMES; the caller has checked that they lie in it. */
+int lwcmem_copy_names(struct lwcmem_backing *backing, u64 offset, char *to, u32 len);
 /* The object's name and a NUL, allocated; NULL if it has none or it cannot be read. */
 char *lwcmem_get_name(struct lwcmem_backing *backing, const struct lwc_object *object);
 /* Exactly len bytes of the container. EIO where it ends too early. */
@@ -148,19 +154,22 @@ struct lwcmem_span {
 	u32 skip;		/* start in the decoded tile */
 };
 
-/* file: index in FILES of LWCMEM_VIEW_FILE. EINVAL, EISDIR, EBADMSG, ENOMEM, EINTR. */
-struct lwcmem_layout *lwcmem_layout_load(struct lwcmem_backing *backing, u32 view, u64 file);
+/* Of a regular file, or of the arena: NULL. EBADMSG, ENOMEM, EINTR. */
+struct lwcmem_layout *lwcmem_layout_load(struct lwcmem_backing *backing,
+					 const struct lwc_file *file);
 void lwcmem_layout_free(struct lwcmem_layout *layout);		/* NULL is allowed */
 /* The span that holds byte pos, which is below layout->length. Does not sleep. */
 void lwcmem_layout_find(const struct lwcmem_layout *layout, u64 pos, struct lwcmem_span *span);
 
-/* --- region.c --- */
+/* --- super.c --- */
+
+#define LWCMEM_ROOT	U64_MAX		/* as a file: the directory of the model itself */
 
 struct lwcmem_inode {
 	struct inode vfs_inode;
-	u32 view;
+	u32 view;			/* LWCMEM_VIEW_FILE: also directories */
 	u64 file;
-	struct lwcmem_layout *layout;
+	struct lwcmem_layout *layout;	/* NULL of a directory */
 };
 
 static inline struct lwcmem_inode *lwcmem_inode(const struct inode *inode)
@@ -173,9 +182,26 @@ static inline struct lwcmem_backing *lwcmem_backing_of(const struct inode *inode
 	return inode->i_sb->s_fs_info;
 }
 
-int lwcmem_region_init(void);
-void lwcmem_region_exit(void);
-bool lwcmem_is_region(const struct file *file);
+int lwcmem_super_init(void);
+void lwcmem_super_exit(void);
+/* Whether the file may be a container. EBADF, ELOOP, EINVAL. */
+int lwcmem_check_container(const struct file *file);
+/* A mount of the backing's superblock in no namespace. Takes over backing, also on failure. */
+struct vfsmount *lwcmem_mount_backing(struct lwcmem_backing *backing);
+
+/* --- namespace.c --- */
+
+/* That FILES is a tree, sorted, with names that are allowed. EBADMSG, EFBIG, ENOMEM, EINTR. */
+int lwcmem_check_names(struct lwcmem_backing *backing);
+/* like: whose owner and times it gets. */
+void lwcmem_init_directory(struct inode *inode, umode_t mode, const struct inode *like);
+
+/* --- region.c --- */
+
+u64 lwcmem_inode_number(u32 view, u64 file);
+void lwcmem_init_inode(struct inode *inode, umode_t mode, const struct inode *like);
+/* The inode of a view, or of a directory as LWCMEM_VIEW_FILE. */
+struct inode *lwcmem_get_inode(struct super_block *sb, u32 view, u64 number);
 /* A new file on the view. Takes over backing, also on failure. */
 struct file *lwcmem_region_open(struct lwcmem_backing *backing, u32 view, u64 file);
 

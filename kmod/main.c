@@ -31,12 +31,12 @@ static int __init lwcmem_init(void)
 
 	if (error)
 		return error;
-	error = lwcmem_region_init();
+	error = lwcmem_super_init();
 	if (error)
 		return error;
 	error = lwcmem_device_init();
 	if (error) {
-		lwcmem_region_exit();
+		lwcmem_super_exit();
 		return error;
 	}
 	pr_info("loaded, decoding with %s\n", lwcmem_impl->name);
@@ -46,7 +46,7 @@ static int __init lwcmem_init(void)
 static void __exit lwcmem_exit(void)
 {
 	lwcmem_device_exit();
-	lwcmem_region_exit();
+	lwcmem_super_exit();
 }
 
 module_init(lwcmem_init);

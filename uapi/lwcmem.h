@@ -8,8 +8,20 @@
  * access to the region descriptor: mmap (shared read-only or private), read,
  * pread, splice, io_uring READ and READ_FIXED, madvise, mlock, fstat.
  *
- * All regions of one container (same inode, same generation) share one page
- * cache. A region holds what it needs of the container: the control and the
+ * mount -t lwcmem MODEL.lwc DIR shows the original directory: names, modes,
+ * sizes, and files that are read like regions. It needs CAP_SYS_ADMIN in the first
+ * user namespace and opens MODEL.lwc as the caller. It is always read-only, and
+ * nothing in it can be executed or is a device; there are no options. Files and
+ * directories belong to the owner of the .lwc, and have the time at which it was
+ * modified; inode numbers are the same each time. All names are checked: a table of
+ * files that is no tree gives EBADMSG, more than 1048576 files EFBIG, other errors
+ * are those of ATTACH, and the kernel log says which. The .lwc may be removed while
+ * it is mounted.
+ *
+ * All regions and mounts of one container (same inode, same generation) share one
+ * page cache, and inodes: the file of a mount is the LWCMEM_VIEW_FILE of its index,
+ * INFO works on it, and fstat of such a region gives mode, owner and time of the
+ * file, whose mode counts when the region is opened again through /proc. A region holds what it needs of the container: the control and the
  * .lwc descriptor may be closed. Its pages are reclaimable, and charged to the
  * memory cgroup that touches them first. While a container is being read, and
  * for ten seconds afterwards, up to max(16, 2 * CPUs) + 16 tiles are in decode
@@ -48,6 +60,7 @@
 
 #define LWCMEM_DEVICE	"/dev/lwcmem"
 #define LWCMEM_ABI	1
+#define LWCMEM_SUPER_MAGIC	0x6c77636d	/* statfs.f_type of regions and mounts */
 
 /*
  * What this module can do and has done since it was loaded. On the control
@@ -60,7 +73,7 @@ struct lwcmem_query {
 	__u32 isa;		/* bit of the decoder in use: 1 scalar, 2 bmi2, 4 avx2, 8 avx512 */
 	__u32 tile_max;		/* largest decoded tile, bytes */
 	__u64 backings;		/* alive now */
-	__u64 regions;		/* open files of regions alive now, reopened ones too */
+	__u64 regions;		/* open files of regions and mounts alive now, reopened ones too */
 	__u64 tiles_decoded;
 	__u64 bytes_decoded;
 	__u64 tiles_failed;
@@ -82,7 +95,8 @@ enum lwcmem_view {
  *   EOPNOTSUPP	the container needs a feature that this module does not know, or
  *		depends on a base container (the kernel log says so)
  *   EISDIR	the file of the index is a directory
- *   ELOOP	fd is itself a region, or lies on too many stacked filesystems
+ *   ELOOP	fd is itself a region or in a mount, or lies on too many stacked
+ *		filesystems
  *   EIO, EINTR	reading the container failed, or a fatal signal came
  *   ENOMEM, EMFILE, ENFILE, EFAULT, E2BIG
  */

@@ -7,6 +7,7 @@
 #   NAME.files       the FILES table: index kind size name
 # and story-bad.lwc with story-bad.info (one damaged tile), and of tiny hostile/*.lwc (lies with
 # right crcs) and flips/*.lwc (seeded truncations and bit flips). specks.lwc has 65536 tiles of one byte.
+# trees/*.lwc differ in their names (trees.py).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 [ $# = 1 ] || { echo "usage: $0 OUTDIR" >&2; exit 2; }
@@ -27,7 +28,7 @@ for needed in $story $tiny $aligned; do
 	[ -d $needed ] || { echo "$0: $needed is missing: run tests/models/fetch.sh build" >&2; exit 1; }
 done
 mkdir -p "$out"
-rm -rf "$out"/{odd,story,tiny,aligned,hostile,flips}
+rm -rf "$out"/{odd,story,tiny,aligned,hostile,flips,trees}
 python3 tests/cli/make_model.py "$out/odd"
 cp -rL $story "$out/story"
 cp -rL $tiny "$out/tiny"
@@ -38,6 +39,7 @@ model tiny
 model aligned
 python3 $here/expected.py corrupt "$out/story.lwc" "$out/story-bad.lwc" "$out/story-bad.info"
 python3 $here/specks.py "$out/specks.lwc"
+python3 $here/trees.py "$out/trees"
 # of the smallest model, because there are many of them and the guest is slow
 python3 tests/cli/hostile_container.py "$out/tiny.lwc" "$out/hostile"
 python3 tests/cli/hostile_container.py --loop "$out/tiny.lwc" "$out/flips" 80
