@@ -149,6 +149,7 @@ struct lwcmem_backing *lwcmem_backing_open(struct file *file)
 		return ERR_CAST(own);
 	}
 	backing->file = own;
+	lwcmem_stored_open(backing, &file->f_path);
 	spin_lock_init(&backing->lock);
 	hash_init(backing->tiles);
 	INIT_LIST_HEAD(&backing->idle);
@@ -201,6 +202,8 @@ void lwcmem_backing_free(struct lwcmem_backing *backing)
 		destroy_workqueue(backing->servers);
 	lwcmem_buffers_free(backing);
 	mem_cgroup_put(backing->memcg);
+	if (backing->direct)
+		fput(backing->direct);
 	fput(backing->file);
 	kfree(backing);
 }

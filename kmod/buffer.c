@@ -5,6 +5,7 @@
  * They are charged to who attached first; one exists from the start, so that
  * decoding goes on where no more memory is to be had.
  */
+#include <linux/bvec.h>
 #include <linux/memcontrol.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -35,6 +36,7 @@ static void free_buffer(struct lwcmem_buffer *buffer)
 		return;
 	vfree(buffer->decoded);
 	vfree(buffer->stored);
+	kfree(buffer->pages);
 	vfree(buffer->scratch.tile);
 	vfree(buffer->scratch.zstd);
 	kfree(buffer);
@@ -47,12 +49,16 @@ static struct lwcmem_buffer *alloc_buffer(struct lwcmem_backing *backing)
 	if (!buffer)
 		return NULL;
 	buffer->decoded = alloc_charged(backing, LWC_TILE_MAX);
-	buffer->stored = alloc_charged(backing, LWC_TILE_MAX);
+	buffer->stored = alloc_charged(backing, LWCMEM_STORED_PAGES * PAGE_SIZE);
+	buffer->pages = kmalloc_array(LWCMEM_STORED_PAGES, sizeof(*buffer->pages), GFP_NOFS);
 	buffer->scratch.tile = alloc_charged(backing, LWC_SCRATCH_TILE);
 	buffer->scratch.zstd_len = lwc_zstd_workspace();
 	buffer->scratch.zstd = alloc_charged(backing, buffer->scratch.zstd_len);
-	if (buffer->decoded && buffer->stored && buffer->scratch.tile && buffer->scratch.zstd)
+	if (buffer->decoded && buffer->stored && buffer->pages && buffer->scratch.tile &&
+	    buffer->scratch.zstd) {
+		lwcmem_stored_map(buffer);
 		return buffer;
+	}
 	free_buffer(buffer);
 	return NULL;
 }

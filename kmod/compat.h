@@ -8,7 +8,9 @@
 
 #include <linux/err.h>
 #include <linux/fs.h>
+#include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/uio.h>
 
 /* Splicing out of the page cache. */
 #ifdef LWCMEM_HAVE_FILEMAP_SPLICE_READ
@@ -25,6 +27,30 @@
 #define LWCMEM_FOP_FLAGS
 #define LWCMEM_FMODE		(FMODE_NOWAIT | FMODE_BUF_RASYNC)
 #endif
+
+/*
+ * Take hold of the pages of user memory that the iterator names next, to write
+ * to them; and let go of one that was written to.
+ */
+static inline ssize_t lwcmem_hold_pages(struct iov_iter *iter, struct page **pages,
+					unsigned int max, size_t *offset)
+{
+#ifdef LWCMEM_HAVE_EXTRACT_PAGES
+	return iov_iter_extract_pages(iter, &pages, SIZE_MAX, max, 0, offset);
+#else
+	return iov_iter_get_pages2(iter, pages, SIZE_MAX, max, offset);
+#endif
+}
+
+static inline void lwcmem_release_page(struct page *page)
+{
+#ifdef LWCMEM_HAVE_EXTRACT_PAGES
+	unpin_user_pages_dirty_lock(&page, 1, true);
+#else
+	set_page_dirty_lock(page);
+	put_page(page);
+#endif
+}
 
 /* All times of an inode are when the other one was modified. */
 static inline void lwcmem_copy_times(struct inode *inode, const struct inode *from)

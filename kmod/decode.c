@@ -2,6 +2,7 @@
 /* From the stored bytes of a tile to its decoded bytes. */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/err.h>
 #include <linux/printk.h>
 #include <linux/slab.h>
 #include <asm/cpufeature.h>
@@ -59,6 +60,26 @@ static bool decodes_in_vectors(const struct lwc_tile *entry)
 	       entry->chain[0] == LWC_CODEC_GRID;
 }
 
+/*
+ * Codecs that never read what they have written. The others must not write to
+ * memory that a user can change: where zstd copies matches from, where SPARSE
+ * and GRID keep elements and integers until they are in their places.
+ */
+static bool only_writes(const struct lwc_tile *entry)
+{
+	switch (entry->chain[0]) {
+	case LWC_CODEC_RAW:
+	case LWC_CODEC_CONST:
+	case LWC_CODEC_LEVELS:
+	case LWC_CODEC_PLANES:
+	case LWC_CODEC_SPLIT:
+	case LWC_CODEC_DELTA:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* All others take an implementation in general registers: LEVELS may be inside of them, too. */
 enum lwc_error lwcmem_decode_stored(const struct lwc_impl *impl, const struct lwc_tile *entry,
 				    const u8 *stored, u8 *decoded, u32 length,
@@ -89,13 +110,29 @@ static void report(struct lwcmem_tile *tile, const struct lwc_object *object, in
 	kfree(name);
 }
 
+/* The caller has checked nothing of the stored bytes. */
+static enum lwc_error decode_to(const struct lwc_tile *entry, const u8 *stored, u32 length,
+				struct lwcmem_buffer *buffer, u8 *straight)
+{
+	u8 *out = straight && only_writes(entry) ? straight : buffer->decoded;
+	enum lwc_error problem;
+
+	if (lwc_crc32c(0, stored, lwc_le32(&entry->stored)) != lwc_le32(&entry->crc))
+		return LWC_ERR_CRC;
+	problem = lwcmem_decode_stored(lwcmem_impl, entry, stored, out, length, &buffer->scratch);
+	if (!problem && straight && out != straight)
+		memcpy(straight, out, length);
+	return problem;
+}
+
 /* Errors are reported here, where it is known what was wrong. */
-static int decode(struct lwcmem_tile *tile, struct lwcmem_buffer *buffer, u32 *stored)
+static int decode(struct lwcmem_tile *tile, struct lwcmem_buffer *buffer, u8 *straight, u32 *stored)
 {
 	struct lwcmem_backing *backing = tile->backing;
 	struct lwc_object object;
 	enum lwc_error problem;
 	struct lwc_tile entry;
+	const u8 *bytes;
 	int error;
 
 	error = lwcmem_get_object(backing, tile->object, &object);
@@ -108,32 +145,30 @@ static int decode(struct lwcmem_tile *tile, struct lwcmem_buffer *buffer, u32 *s
 		report(tile, &object, error, "its entry in the tiles table is damaged");
 		return error;
 	}
-	error = lwcmem_read_stored(backing, buffer->stored, lwc_le32(&entry.stored),
-				   lwc_le64(&entry.offset));
-	if (error) {
+	bytes = lwcmem_read_tile(backing, buffer, lwc_le32(&entry.stored), lwc_le64(&entry.offset));
+	if (IS_ERR(bytes)) {
+		error = PTR_ERR(bytes);
 		report(tile, &object, error, "cannot read its stored bytes");
 		return error;
 	}
 	*stored = lwc_le32(&entry.stored);
-	if (lwc_crc32c(0, buffer->stored, *stored) != lwc_le32(&entry.crc))
-		problem = LWC_ERR_CRC;
-	else
-		problem = lwcmem_decode_stored(lwcmem_impl, &entry, buffer->stored,
-					       buffer->decoded, tile->length, &buffer->scratch);
+	problem = decode_to(&entry, bytes, tile->length, buffer, straight);
 	if (!problem)
 		return 0;
 	report(tile, &object, -EBADMSG, lwc_error_string(problem));
 	return -EBADMSG;
 }
 
-int lwcmem_decode_tile(struct lwcmem_tile *tile, struct lwcmem_buffer *buffer)
+int lwcmem_decode_tile(struct lwcmem_tile *tile, struct lwcmem_buffer *buffer, u8 *straight)
 {
 	struct lwcmem_stats *stats = &tile->backing->stats;
 	u32 stored = 0;
 	int error;
 
 	lwcmem_count_start(stats);
-	error = decode(tile, buffer, &stored);
+	error = decode(tile, buffer, straight, &stored);
+	if (!error && straight)
+		atomic64_inc(&stats->tiles_straight);
 	lwcmem_count_end(stats, error ? 0 : tile->length, stored, tile->readahead);
 	return error;
 }

@@ -120,7 +120,7 @@ static bool more_to_come(const struct lwcmem_part *part)
 	return false;
 }
 
-bool lwcmem_part_done(struct lwcmem_part *part, const u8 *data)
+static bool part_done(struct lwcmem_part *part, const u8 *data)
 {
 	struct lwcmem_batch *batch = part->batch;
 	unsigned int first = part->first, last = last_item(part), i;
@@ -193,7 +193,7 @@ static void cut(struct lwcmem_batch *batch)
 		}
 		if (!span.hole)
 			*part++ = (struct lwcmem_part) {
-				.batch = batch, .span = span, .first = first };
+				.done = part_done, .batch = batch, .span = span, .first = first };
 	}
 	/* the end of the last folio, behind the end of the view */
 	span.start = batch->region->layout->length;

@@ -11,8 +11,10 @@
  *   decode   stored bytes of a tile -> decoded bytes in a buffer
  *   backing  the .lwc: superblock, checked metadata, stored bytes
  *
- * layout says which tile a byte of a view comes from; buffer keeps the memory
- * that tiles are decoded into; stats counts.
+ * direct stands beside fill: it decodes into the memory of readers. stored reads
+ * for decode past the page cache of the .lwc. layout says which tile a byte of a
+ * view comes from; buffer keeps the memory that tiles are decoded into; stats
+ * counts.
  */
 #ifndef LWCMEM_LWCMEM_H
 #define LWCMEM_LWCMEM_H
@@ -32,7 +34,12 @@
 /* Features that ATTACH accepts: bases cannot be given yet. */
 #define LWCMEM_INCOMPAT		(LWC_INCOMPAT_KNOWN & ~LWC_INCOMPAT_DELTA)
 
+struct bio_vec;
+struct iov_iter;
+struct kiocb;
+struct lwcmem_buffer;
 struct mem_cgroup;
+struct path;
 struct seq_file;
 struct vfsmount;
 
@@ -47,6 +54,7 @@ struct lwcmem_stats {
 	atomic64_t tiles_in_flight_max;
 	atomic64_t readahead_tiles;
 	atomic64_t bytes_read;
+	atomic64_t tiles_straight;
 };
 
 extern atomic64_t lwcmem_backings;	/* alive */
@@ -69,6 +77,8 @@ void lwcmem_show_fdinfo(struct seq_file *m, struct file *file);
  */
 struct lwcmem_backing {
 	struct file *file;		/* own open of the .lwc */
+	struct file *direct;		/* another with O_DIRECT, or NULL */
+	bool direct_works;
 	struct lwc_superblock sb;	/* private copy, checked */
 	struct inode *meta;		/* page cache of the checked metadata blocks */
 	struct mem_cgroup *memcg;	/* of who attached first: pays for buffers */
@@ -121,6 +131,16 @@ int lwcmem_copy_names(struct lwcmem_backing *backing, u64 offset, char *to, u32 
 char *lwcmem_get_name(struct lwcmem_backing *backing, const struct lwc_object *object);
 /* Exactly len bytes of the container. EIO where it ends too early. */
 int lwcmem_read_stored(struct lwcmem_backing *backing, void *data, size_t len, u64 offset);
+
+/* --- stored.c --- */
+
+/* Get ready to read path, the .lwc of the backing, past the page cache, if that can be. */
+void lwcmem_stored_open(struct lwcmem_backing *backing, const struct path *path);
+/* Set up the list of pages of the buffer. */
+void lwcmem_stored_map(struct lwcmem_buffer *buffer);
+/* Stored bytes of a tile, read into the buffer; where they are there, or an error. */
+const u8 *lwcmem_read_tile(struct lwcmem_backing *backing, struct lwcmem_buffer *buffer, u32 len,
+			   u64 offset);
 
 /* --- layout.c --- */
 
@@ -211,19 +231,26 @@ extern const struct address_space_operations lwcmem_aops;
 
 struct lwcmem_batch;
 
-/* A part of a tile that a batch of folios waits for. */
+/* A part of a tile that somebody waits for: a batch of folios, or a direct read. */
 struct lwcmem_part {
 	struct list_head node;
-	struct lwcmem_batch *batch;
+	/*
+	 * The tile is there, or data is NULL: it failed. The part is gone then.
+	 * True if others are about to ask for the same tile.
+	 */
+	bool (*done)(struct lwcmem_part *part, const u8 *data);
 	struct lwcmem_span span;
+	struct lwcmem_batch *batch;	/* of folios; the fields below are its own */
 	u32 first;		/* item of the batch that holds its first byte */
 };
 
-/*
- * The tile is there, or data is NULL: it failed. The part is gone then. True
- * if others are about to ask for the same tile.
- */
-bool lwcmem_part_done(struct lwcmem_part *part, const u8 *data);
+/* --- direct.c --- */
+
+#define LWCMEM_DIRECT_ALIGN	4096u	/* of position and length */
+
+/* Is it a read past the page cache, and of a kind that lwcmem_direct_read takes? */
+bool lwcmem_direct_wanted(struct kiocb *iocb, const struct iov_iter *to);
+ssize_t lwcmem_direct_read(struct kiocb *iocb, struct iov_iter *to);
 
 /* --- tiles.c --- */
 
@@ -262,10 +289,14 @@ void lwcmem_tiles_drain(struct lwcmem_backing *backing);
 
 /* --- buffer.c --- */
 
+/* A tile's stored bytes begin and end anywhere in a page. */
+#define LWCMEM_STORED_PAGES	(LWC_TILE_MAX / PAGE_SIZE + 1)
+
 struct lwcmem_buffer {
 	struct list_head spare;
 	u8 *decoded;			/* LWC_TILE_MAX bytes */
-	u8 *stored;			/* LWC_TILE_MAX bytes */
+	u8 *stored;			/* LWCMEM_STORED_PAGES, which are */
+	struct bio_vec *pages;
 	struct lwc_scratch scratch;
 };
 
@@ -292,8 +323,12 @@ u32 lwcmem_cpu_isa(void);
 enum lwc_error lwcmem_decode_stored(const struct lwc_impl *impl, const struct lwc_tile *entry,
 				    const u8 *stored, u8 *decoded, u32 length,
 				    struct lwc_scratch *scratch);
-/* Read, check and decode the tile into the buffer; counts, and logs what fails. */
-int lwcmem_decode_tile(struct lwcmem_tile *tile, struct lwcmem_buffer *buffer);
+/*
+ * Read, check and decode the tile into the buffer, or to straight if that is
+ * not NULL; counts, and logs what fails. Others may change what is at straight
+ * meanwhile.
+ */
+int lwcmem_decode_tile(struct lwcmem_tile *tile, struct lwcmem_buffer *buffer, u8 *straight);
 
 /* --- selftest.c --- */
 

@@ -15,7 +15,7 @@
 
 static int region_open(struct inode *inode, struct file *file)
 {
-	file->f_mode |= LWCMEM_FMODE;
+	file->f_mode |= LWCMEM_FMODE | FMODE_CAN_ODIRECT;
 	atomic64_inc(&lwcmem_regions);
 	return 0;
 }
@@ -29,8 +29,12 @@ static int region_release(struct inode *inode, struct file *file)
 static ssize_t region_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct lwcmem_backing *backing = lwcmem_backing_of(file_inode(iocb->ki_filp));
-	ssize_t got = generic_file_read_iter(iocb, to);
+	ssize_t got;
 
+	if (lwcmem_direct_wanted(iocb, to))
+		return lwcmem_direct_read(iocb, to);
+	iocb->ki_flags &= ~IOCB_DIRECT;
+	got = generic_file_read_iter(iocb, to);
 	if (got > 0)
 		atomic64_add(got, &backing->stats.bytes_read);
 	return got;

@@ -77,6 +77,8 @@ void lwcmem_fill_info(struct lwcmem_info *info, struct inode *inode)
 		.tiles_in_flight_max = atomic64_read(&stats->tiles_in_flight_max),
 		.readahead_tiles = atomic64_read(&stats->readahead_tiles),
 		.bytes_read = atomic64_read(&stats->bytes_read),
+		.tiles_straight = atomic64_read(&stats->tiles_straight),
+		.direct_align = LWCMEM_DIRECT_ALIGN,
 	};
 	memcpy(info->uuid, backing->sb.uuid, sizeof(info->uuid));
 }
@@ -103,4 +105,5 @@ void lwcmem_show_fdinfo(struct seq_file *m, struct file *file)
 	seq_printf(m, "lwcmem-tiles-in-flight-max:\t%llu\n", info.tiles_in_flight_max);
 	seq_printf(m, "lwcmem-readahead-tiles:\t%llu\n", info.readahead_tiles);
 	seq_printf(m, "lwcmem-bytes-read:\t%llu\n", info.bytes_read);
+	seq_printf(m, "lwcmem-tiles-straight:\t%llu\n", info.tiles_straight);
 }

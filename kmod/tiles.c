@@ -35,7 +35,7 @@ static bool parts_done(struct list_head *parts, const u8 *data)
 	bool more = false;
 
 	list_for_each_entry_safe(part, next, parts, node)
-		more = lwcmem_part_done(part, data);
+		more = part->done(part, data);
 	return more;
 }
 
@@ -101,7 +101,7 @@ static void serve_tile(struct work_struct *work)
 	if (!tile->buffer) {
 		struct lwcmem_buffer *buffer = lwcmem_buffer_get(backing);
 
-		if (lwcmem_decode_tile(tile, buffer))
+		if (lwcmem_decode_tile(tile, buffer, NULL))
 			lwcmem_buffer_put(backing, buffer);
 		else
 			tile->buffer = buffer;
@@ -160,7 +160,7 @@ void lwcmem_tile_request(struct lwcmem_backing *backing, struct lwcmem_part *par
 	spin_unlock(&backing->lock);
 	kfree(spare);
 	if (refused)
-		lwcmem_part_done(part, NULL);
+		part->done(part, NULL);
 }
 
 static struct lwcmem_tile *oldest(struct lwcmem_backing *backing, bool held)

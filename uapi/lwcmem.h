@@ -37,6 +37,24 @@
  * Waiting for a tile ends with a fatal signal. Closing never waits: reads in
  * flight keep the container, and the module, in use until they end.
  *
+ * With O_DIRECT (fcntl F_SETFL on the region, or opening /proc/self/fd/N) tiles
+ * are decoded into the memory of the reader and the region's page cache is not
+ * used: for who keeps the bytes, or reads all of them each time. Offset and
+ * length must be multiples of lwcmem_info.direct_align, else EINVAL; at and
+ * behind the end a read gives 0, and one that goes beyond it is short. The
+ * address may be any. Reads of whole tiles are fastest, and those to io_uring's
+ * registered buffers in huge pages save a copy. io_uring and aio never wait for
+ * a tile when they submit; a read that is in flight is not cancelled, it keeps
+ * region and memory until it completes. Waiting in read and pread ends with a
+ * fatal signal (EINTR); preadv2 with RWF_NOWAIT gives EAGAIN. After an error, and
+ * while the read is in flight, what the memory holds is undefined; a short read
+ * has left good bytes up to its end. splice and reads into memory of the kernel
+ * itself go through the page cache.
+ *
+ * The container is read with O_DIRECT where its filesystem can, but for its
+ * tables, and but for what the page cache holds already: compressed bytes are
+ * not cached beside decoded ones.
+ *
  * Errors while reading a region: a tile that fails its crc or does not decode
  * gives EIO (after a short read, if bytes before it were good) or SIGBUS on a
  * mapping, a rate-limited line in the kernel log, and counts in
@@ -132,6 +150,9 @@ struct lwcmem_info {
 	__u64 tiles_in_flight_max;
 	__u64 readahead_tiles;	/* of tiles_decoded, those that readahead queued */
 	__u64 bytes_read;	/* handed out by read calls and io_uring */
+	__u64 tiles_straight;	/* of tiles_decoded, those decoded right into a reader's memory */
+	__u32 direct_align;	/* of offset and length with O_DIRECT; 0: there is no O_DIRECT */
+	__u32 reserved;		/* 0 */
 };
 
 #define LWCMEM_IOC_MAGIC	0xD5
