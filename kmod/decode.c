@@ -2,6 +2,7 @@
 /* From the stored bytes of a tile to its decoded bytes. */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/ktime.h>
 #include <linux/printk.h>
 #include <linux/slab.h>
 #include <asm/cpufeature.h>
@@ -11,6 +12,7 @@
 #endif
 
 #include "lwcmem.h"
+#include "trace.h"
 
 const struct lwc_impl *lwcmem_impl;
 
@@ -82,44 +84,59 @@ static void report(struct lwcmem_tile *tile, const struct lwc_object *object, in
 		   const char *problem)
 {
 	char *name = object ? lwcmem_get_name(tile->backing, object) : NULL;
+	char label[LWCMEM_LABEL];
+	int length = lwcmem_label(tile->backing, label);
 
-	pr_err_ratelimited("%pD4: %s%*pE, tile %llu: %s (%d)\n", tile->backing->file,
+	pr_err_ratelimited("%*pE: %s%*pE, tile %llu: %s (%d)\n", length, label,
 			   name ? "tensor " : "object", name ? (int)strlen(name) : 0,
 			   name ? name : "", tile->number, problem, error);
 	kfree(name);
 }
 
 /* Errors are reported here, where it is known what was wrong. */
-static int decode(struct lwcmem_tile *tile, struct lwcmem_buffer *buffer, u32 *stored)
+static int read_tile(struct lwcmem_tile *tile, struct lwcmem_buffer *buffer,
+		     struct lwc_object *object, struct lwc_tile *entry)
 {
 	struct lwcmem_backing *backing = tile->backing;
+	int error;
+
+	error = lwcmem_get_object(backing, tile->object, object);
+	if (error) {
+		report(tile, NULL, error, "its entry in the objects table is damaged");
+		return error;
+	}
+	error = lwcmem_get_tile(backing, object, tile->number, entry);
+	if (error) {
+		report(tile, object, error, "its entry in the tiles table is damaged");
+		return error;
+	}
+	error = lwcmem_read_stored(backing, buffer->stored, lwc_le32(&entry->stored),
+				   lwc_le64(&entry->offset));
+	if (error)
+		report(tile, object, error, "cannot read its stored bytes");
+	return error;
+}
+
+static int decode(struct lwcmem_tile *tile, struct lwcmem_buffer *buffer, struct lwcmem_cost *cost)
+{
+	u64 start = ktime_get_ns(), read;
 	struct lwc_object object;
 	enum lwc_error problem;
 	struct lwc_tile entry;
 	int error;
 
-	error = lwcmem_get_object(backing, tile->object, &object);
-	if (error) {
-		report(tile, NULL, error, "its entry in the objects table is damaged");
+	error = read_tile(tile, buffer, &object, &entry);
+	if (error)
 		return error;
-	}
-	error = lwcmem_get_tile(backing, &object, tile->number, &entry);
-	if (error) {
-		report(tile, &object, error, "its entry in the tiles table is damaged");
-		return error;
-	}
-	error = lwcmem_read_stored(backing, buffer->stored, lwc_le32(&entry.stored),
-				   lwc_le64(&entry.offset));
-	if (error) {
-		report(tile, &object, error, "cannot read its stored bytes");
-		return error;
-	}
-	*stored = lwc_le32(&entry.stored);
-	if (lwc_crc32c(0, buffer->stored, *stored) != lwc_le32(&entry.crc))
+	read = ktime_get_ns();
+	cost->stored = lwc_le32(&entry.stored);
+	cost->read_ns = read - start;
+	if (lwc_crc32c(0, buffer->stored, cost->stored) != lwc_le32(&entry.crc))
 		problem = LWC_ERR_CRC;
 	else
 		problem = lwcmem_decode_stored(lwcmem_impl, &entry, buffer->stored,
 					       buffer->decoded, tile->length, &buffer->scratch);
+	cost->decode_ns = ktime_get_ns() - read;
 	if (!problem)
 		return 0;
 	report(tile, &object, -EBADMSG, lwc_error_string(problem));
@@ -129,11 +146,16 @@ static int decode(struct lwcmem_tile *tile, struct lwcmem_buffer *buffer, u32 *s
 int lwcmem_decode_tile(struct lwcmem_tile *tile, struct lwcmem_buffer *buffer)
 {
 	struct lwcmem_stats *stats = &tile->backing->stats;
-	u32 stored = 0;
+	struct lwcmem_cost cost = {};
 	int error;
 
+	trace_lwcmem_tile_begin(tile);
 	lwcmem_count_start(stats);
-	error = decode(tile, buffer, &stored);
-	lwcmem_count_end(stats, error ? 0 : tile->length, stored, tile->readahead);
+	error = decode(tile, buffer, &cost);
+	lwcmem_count_end(stats, error ? 0 : tile->length, cost.stored, tile->readahead);
+	if (error)
+		trace_lwcmem_tile_error(tile, error);
+	else
+		trace_lwcmem_tile_end(tile, &cost);
 	return error;
 }

@@ -17,6 +17,7 @@
 
 #include "compat.h"
 #include "lwcmem.h"
+#include "trace.h"
 
 #define LWCMEM_SUPER_MAGIC	0x6c77636d	/* "lwcm" */
 #define READAHEAD_TILES		8		/* in flight for one reader */
@@ -325,6 +326,7 @@ static struct file *open_inode(struct inode *inode, struct vfsmount *mount)
 	file->f_mode |= FMODE_LSEEK | FMODE_PREAD | FMODE_PWRITE;
 	file_ra_state_init(&file->f_ra, inode->i_mapping);
 	region_open(inode, file);
+	trace_lwcmem_region_create(lwcmem_backing_of(inode), lwcmem_inode(inode));
 	return file;
 }
 
