@@ -30,6 +30,8 @@ extern const struct command command_info;
 extern const struct command command_patch;
 extern const struct command command_run;
 extern const struct command command_bench;
+extern const struct command command_stat;
+extern const struct command command_doctor;
 
 /* Print the message of a failure; EXIT_FAILED. */
 int cli_failed(const struct failure *failure);
