@@ -163,6 +163,7 @@ static void decode_whole(struct lane *lane)
 	struct lwcmem_buffer *buffer = lwcmem_buffer_get(backing);
 	u8 *straight = in_one_piece(&lane->to);
 
+	lane->tile.tile = span->tile;
 	lane->tile.object = span->object;
 	lane->tile.number = span->number;
 	lane->tile.length = span->tile_length;
