@@ -35,6 +35,8 @@ for prefix in /usr/local /opt/lwcmem; do
 		#include <lwcmem/uapi/lwcmem_format.h>
 		int abi = LWCMEM_ABI;
 	C
+	check "dkms gets all of the module's source" diff <(cd "$here" && find Kbuild kmod uapi -name '*.[chS]' -o -name Kbuild | sort) \
+		<(cd "$work"/root/usr/src/lwcmem-* && find Kbuild kmod uapi -type f | sort)
 	[ $prefix != /usr/local ] || cp -r "$work/root" installed
 	check "uninstall below $prefix" make_here uninstall PREFIX=$prefix DESTDIR="$work/root"
 	listing "$work/root" > after
@@ -91,4 +93,24 @@ if command -v systemd-sysusers > /dev/null; then
 		installed/usr/local/lib/udev/rules.d/60-lwcmem.rules):" sysroot/etc/group
 else
 	echo "skip the group can be made: there is no systemd-sysusers"
+fi
+
+version=$(sed -n 's/^MODULE_VERSION("\(.*\)");/\1/p' "$here/kmod/main.c")
+check "dkms knows the version of the module" grep -qx "PACKAGE_VERSION=$version" installed/usr/src/lwcmem-"$version"/dkms.conf
+# tests/run.sh deb installs them
+if command -v dpkg-shlibdeps > /dev/null; then
+	arch=$(dpkg --print-architecture)
+	check "make deb" make_here deb
+	cp "$here/build/lwcmem_${version}_$arch.deb" "$here/build/lwcmem-dkms_${version}_all.deb" .
+	check "make deb again" make_here deb
+	for package in "lwcmem_${version}_$arch" "lwcmem-dkms_${version}_all"; do
+		check "the same tree gives the same $package" cmp "$here/build/$package.deb" "$package.deb"
+		dpkg-deb -x "$package.deb" packages
+	done
+	check "the packages hold what is installed, and documents" diff \
+		<(cd installed && find . -type f ! -name 'other.*' | sed 's,^./usr/local/,./usr/,; s,\.[145]$,&.gz,' | sort) \
+		<(cd packages && find . -type f ! -path './usr/share/doc/*' | sort)
+	check "the tools need what they are linked with" bash -c "dpkg-deb -f lwcmem_*.deb Depends | grep libzstd1"
+else
+	echo "skip make deb: there is no dpkg-dev"
 fi

@@ -21,8 +21,7 @@ install_files := \
 dkms_files := $(libdir)/modules-load.d/lwcmem.conf
 
 # fill FILE: with the paths and the version of this installation
-fill = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@BINDIR@|$(bindir)|g' -e 's|@INCLUDEDIR@|$(PREFIX)/include|g' \
-	-e 's|@DOCDIR@|$(PREFIX)/share/doc/lwcmem|g'
+fill = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@BINDIR@|$(bindir)|g' -e 's|@INCLUDEDIR@|$(PREFIX)/include|g'
 
 # The sections of the commands are what --help says.
 $(B)/lwcmem.1: userspace/man/lwcmem.1.in userspace/man/commands.sh userspace/man/help.awk $(B)/lwcmem
@@ -67,12 +66,18 @@ dkms-source:
 	$(fill) $(P)/dkms.conf > $(DESTDIR)$(module_source)/dkms.conf
 	install -m 644 $(P)/modules-load.conf $(DESTDIR)$(libdir)/modules-load.d/lwcmem.conf
 
-# Registered, then built and installed for the running kernel; dkms does the same for each kernel that comes later.
+# Registered, then built and installed for the running kernel (KVER= for another one); dkms does the same for each kernel
+# that comes later.
+KVER ?=
 dkms: dkms-source
-	dkms add -m lwcmem -v $(VERSION)
-	dkms install -m lwcmem -v $(VERSION)
+	dkms status -m lwcmem -v $(VERSION) | grep -q . || dkms add -m lwcmem -v $(VERSION)
+	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u MAKEOVERRIDES dkms install -m lwcmem -v $(VERSION) $(addprefix -k ,$(KVER))
 
+# build/lwcmem_VERSION_amd64.deb and build/lwcmem-dkms_VERSION_all.deb
 deb: all
 	sh $(P)/deb.sh $(B) $(VERSION)
+# They are installed, used and removed in a clean root.
+check-deb:
+	bash tests/run.sh deb
 
-.PHONY: install uninstall dkms-source dkms deb
+.PHONY: install uninstall dkms-source dkms deb check-deb
