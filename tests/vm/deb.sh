@@ -50,6 +50,6 @@ if ! grep -q '^ok deb: end$' "$work/log"; then
 	tail -60 "$work/log" | sed 's/^/    /'
 	echo "not ok deb: no verdict"
 elif grep -q '^not ok' "$work/log"; then
-	sed -n '/^not ok/,$p' "$work/log" | grep -v '^ok ' | head -80
+	sed -n '/^not ok/,$p' "$work/log" | grep -vE '^(not )?ok ' | head -80
 fi
 echo "# deb: $((SECONDS - started)) s"
