@@ -97,6 +97,8 @@ coverage:
 clean:
 	rm -rf $(B) build-*
 
+include userspace/packaging/packaging.mk
+
 .PHONY: all unit-programs modules kselftests deps models demo check check-user check-vm check-um bench goldens fuzz coverage clean
 .SECONDARY:
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(wildcard $(B)/tests/unit/*.d)

@@ -45,8 +45,8 @@ case $? in
 *) broken "download of the kernel" ;;
 esac
 release=$(basename "$(readlink "$kernel/modules")")
-quietly build_module build/kmod-qemu "$kernel/build" || broken "build of the module"
-make_root "$work/root" build/kmod-qemu/lwcmem.ko "$guest_programs" &&
+quietly build_module "build/kmod-$KERNEL_SERIES" "$kernel/build" || broken "build of the module"
+make_root "$work/root" "build/kmod-$KERNEL_SERIES/lwcmem.ko" "$guest_programs" &&
 	copy_kernel_modules "$work/root" "$kernel" "$release" || broken "initramfs"
 configure_guest "$work/root" /dev/ttyS1 /dev/vda "$limit"
 pack_root "$work/root" "$work/initrd" && make_disk build/vm/qemu.disk || broken "initramfs or disk"

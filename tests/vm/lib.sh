@@ -114,10 +114,10 @@ copy_kernel_modules() {
 	for module in $GUEST_MODULES; do
 		modprobe -d "$2" -S "$3" --show-depends "$module" | awk '$1 == "insmod" { print $2 }'
 	done | awk '!seen[$0]++' | while read -r file; do
-		module=${file##*/}
+		module=${file##*/} module=${module%.xz} module=${module%.zst}
 		case $file in
-		*.xz) module=${module%.xz}; xz -dc "$file" ;;
-		*.zst) module=${module%.zst}; zstd -dqc "$file" ;;
+		*.xz) xz -dc "$file" ;;
+		*.zst) zstd -dqc "$file" ;;
 		*) cat "$file" ;;
 		esac > "$1/lib/modules/$module" && echo "$module" >> "$1/lib/modules/order"
 	done

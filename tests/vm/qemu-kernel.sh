@@ -11,15 +11,21 @@ cd "$(dirname "$0")/../.." || exit 1
 packages() {
 	local release=${image#linux-image-}
 	echo "$image=$version linux-headers-$release=$version" \
-		"linux-headers-${release%-"$IMAGE_FLAVOUR"}-common=$version $KBUILD_PACKAGE=$version"
+		"linux-headers-${release%-"$IMAGE_FLAVOUR"}-common=$version $(depends "linux-headers-$release" linux-kbuild-)=$version"
 }
 
-# Of 400 MB, the guest needs few modules; symbols and the rest stay out.
+# depends PACKAGE PREFIX: the first of its dependencies whose name begins so
+depends() {
+	LC_ALL=C apt-cache depends "$1" 2> /dev/null | sed -n "s/^ *Depends: \($2.*\)/\1/p" | head -1
+}
+
+# Of 400 MB, the guest needs few modules; symbols and the rest stay out. Without vmlinux, which carries type information
+# alone, modules are built without theirs, and that takes a tool less.
 trim() { # trim DIR RELEASE
 	find "$1/lib/modules/$2/kernel" -mindepth 1 -maxdepth 1 ! -name fs ! -name lib ! -name crypto ! -name drivers ! -name arch \
 		-exec rm -rf {} + &&
 	find "$1/lib/modules/$2/kernel/drivers" -mindepth 1 -maxdepth 1 ! -name block ! -name virtio -exec rm -rf {} + &&
-	rm -rf "$1/usr/share" "$1"/boot/System.map-*
+	rm -rf "$1/usr/share" "$1"/boot/System.map-* "$1"/usr/src/linux-headers-*/vmlinux
 }
 
 unpack() { # unpack DESTINATION
@@ -44,8 +50,11 @@ unpack() { # unpack DESTINATION
 	echo "# qemu: unpacking $image $version took $((SECONDS - start)) s" >&3
 }
 
-image=$(LC_ALL=C apt-cache depends "$IMAGE_META" 2> /dev/null | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -1)
-case $image in linux-image-"$KERNEL_SERIES".*) ;; *) exit 3 ;; esac
+for meta in $IMAGE_META; do
+	image=$(depends "$meta" "linux-image-$KERNEL_SERIES[.]")
+	[ -z "$image" ] || break
+done
+[ -n "$image" ] || exit 3
 version=$(candidate "$image")
 [ -n "$version" ] || exit 3
 kernel=$cache/qemu-$image-$version
