@@ -250,7 +250,9 @@ static struct lwcmem_batch *alloc_batch(struct file *file, struct inode *inode,
 		kfree(batch);
 		return NULL;
 	}
-	batch->mount = file ? mntget(file->f_path.mnt) : NULL;
+	/* of a region alone, whose file has no directory: umount must not find others busy with it */
+	if (file && IS_ROOT(file->f_path.dentry))
+		batch->mount = mntget(file->f_path.mnt);
 	return batch;
 }
 

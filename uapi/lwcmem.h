@@ -16,13 +16,15 @@
  * modified; inode numbers are the same each time. All names are checked: a table of
  * files that is no tree gives EBADMSG, more than 1048576 files EFBIG, other errors
  * are those of ATTACH, and the kernel log says which. The .lwc may be removed while
- * it is mounted.
+ * it is mounted. umount waits for tiles that are being decoded, if nothing else uses
+ * the container.
  *
  * All regions and mounts of one container (same inode, same generation) share one
  * page cache, and inodes: the file of a mount is the LWCMEM_VIEW_FILE of its index,
  * INFO works on it, and fstat of such a region gives mode, owner and time of the
- * file, whose mode counts when the region is opened again through /proc. A region holds what it needs of the container: the control and the
- * .lwc descriptor may be closed. Its pages are reclaimable, and charged to the
+ * file, whose mode counts when the region is opened again through /proc. A region
+ * holds what it needs of the container: the control and the .lwc descriptor may be
+ * closed. Its pages are reclaimable, and charged to the
  * memory cgroup that touches them first. While a container is being read, and
  * for ten seconds afterwards, up to max(16, 2 * CPUs) + 16 tiles are in decode
  * buffers of 1.25 MiB each (the tile, its stored bytes, and scratch), charged to

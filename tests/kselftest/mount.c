@@ -201,6 +201,25 @@ static void lifetime(void)
           query(control).backings, query(control).regions);
 }
 
+/* What readahead still decodes is nobody's use of the mount. */
+static void umount_at_once(void)
+{
+    struct file_entry file = largest_file("story");
+    char path[400];
+
+    own_mounts();
+    snprintf(path, sizeof(path), "./mnt/%s", file.name);
+    for (int i = 0; i < 30; i++) {
+        int fd;
+
+        mount_at(data_path("story.lwc"), "./mnt");
+        fd = CHECK_OK(open(path, O_RDONLY | O_CLOEXEC));
+        CHECK(!posix_fadvise(fd, 0, 0, POSIX_FADV_WILLNEED), "fadvise");
+        close(fd);
+        CHECK(!umount("./mnt"), "umount number %d: %m", i);
+    }
+}
+
 static void unloading(void)
 {
     int error;
@@ -282,6 +301,7 @@ static const struct test_case cases[] = {
     {"a copy of a container has its own", generations, 0},
     {"nothing can be written or executed", read_only, 0},
     {"umount: busy, lazy with an open file", lifetime, 0},
+    {"umount while readahead decodes", umount_at_once, 60},
     {"unloading is refused with a mount", unloading, 0},
     {"detach says who maps a file", mapped, 0},
     {"twenty processes mount and attach", parallel, 60},
