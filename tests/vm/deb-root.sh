@@ -63,6 +63,7 @@ check "the module is built for $NEW" built_for "$NEW"
 check "the module for $OLD stays" built_for "$OLD"
 check "dkms knows both" test "$(dkms status -m lwcmem | grep -c installed)" = 2
 check "purge the module" apt purge lwcmem-dkms
+check "no kernel has it any more" test ! -e "$(module "$OLD")" -a ! -e "$(module "$NEW")"
 check "dkms knows none" test -z "$(dkms status -m lwcmem)"
 
 # the same without packages
