@@ -134,7 +134,7 @@ static void read_models(bool fixed, int map_flags)
         for (int j = 0; j < 6; j++) {
             struct reader reader = {.view = &views[j % 2],
                                     .depth = depths[j / 2],
-                                    .reads = 70,
+                                    .reads = depths[j / 2] + 16,
                                     .fixed = fixed,
                                     .seed = {j}};
 

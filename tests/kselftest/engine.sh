@@ -27,10 +27,12 @@ field() { sed -n "s/.*\"$1\": \([0-9]*\).*/\1/p" "$work/json"; }
 # What is wrong with the way of the bytes of the last run, if anything.
 check_bytes() {
 	ring=$(field bytes_ring) kernel=$(field bytes_kernel) fixed=$(field bytes_fixed) read=$(field bytes_read)
+	direct=$(field bytes_direct)
 	failed=$(field tiles_failed)
 	[ "${kernel:-0}" -gt 0 ] || { echo "no bytes came from the module"; return; }
 	[ "$kernel" = "$ring" ] || { echo "$ring bytes in the ring, $kernel of them from the module"; return; }
 	[ "$fixed" = "$kernel" ] || { echo "$fixed of $kernel bytes by READ_FIXED: $(cat "$work/error")"; return; }
+	[ "$direct" = "$kernel" ] || { echo "$direct of $kernel bytes past the page cache"; return; }
 	[ "${read:-0}" -ge "$kernel" ] || { echo "the module says that it gave ${read:-nothing}, not $kernel"; return; }
 	[ "$failed" = 0 ] || echo "$failed tiles failed"
 }

@@ -150,11 +150,17 @@ static void user_fill_gives_the_bytes(void **unused)
     close_run(run);
 }
 
-static void check_kmod(enum region_reads reads, uint32_t limit)
+/* direct: what is whole pages may be read from another descriptor. */
+static void check_kmod_by(enum region_reads reads, uint32_t limit, bool direct)
 {
     struct run *run = open_run(LWCMEM_BACKEND_KMOD, reads, limit);
     struct lwcmem_counters counters;
     const char *notice;
+
+    if (direct) {
+        run->model->direct = dup(run->model->region);
+        run->model->direct_align = 4096;
+    }
 
     start_run(run);
     if (use_units(run, PASSES, true) < 0)
@@ -164,12 +170,20 @@ static void check_kmod(enum region_reads reads, uint32_t limit)
     assert_true(counters.bytes_ring > 0);
     assert_int_equal(counters.bytes_kernel, counters.bytes_ring);
     assert_int_equal(counters.bytes_fixed, notice ? 0 : counters.bytes_ring);
+    assert_true(direct ? counters.bytes_direct > 0 : counters.bytes_direct == 0);
+    assert_true(counters.bytes_direct <= counters.bytes_ring);
     assert_int_equal(counters.tiles_decoded, 0);
     if (reads == REGION_PREAD)
         expect(notice, "without io_uring");
     else if (reads == REGION_READ)
         expect(notice, "ulimit -l");
     close_run(run);
+}
+
+static void check_kmod(enum region_reads reads, uint32_t limit)
+{
+    check_kmod_by(reads, limit, false);
+    check_kmod_by(reads, limit, true);
 }
 
 static void kmod_fill_gives_the_bytes(void **unused)

@@ -32,7 +32,7 @@ struct weight_unit {
 /* What a container's weights went through; see struct lwcmem_counters. */
 struct weight_counters {
     uint64_t rows_fused, rows_eligible, rows_buffered, tiles_decoded;
-    uint64_t bytes_ring, bytes_kernel, bytes_fixed;
+    uint64_t bytes_ring, bytes_kernel, bytes_fixed, bytes_direct;
 };
 
 /* What the kernel module has done for a container; see struct lwcmem_region. */

@@ -3,7 +3,9 @@
  * The kmod backend: one thread reads the region into the ring's slots. It owns
  * an io_uring, so that many tiles are decoded in the kernel at once and no
  * thread that multiplies waits there. The slots are registered buffers if the
- * limit of locked memory allows; without io_uring the thread uses pread.
+ * limit of locked memory allows; without io_uring the thread uses pread. What can
+ * be is read past the region's page cache: tiles are decoded right into the slots,
+ * and each is wanted once in a pass.
  */
 #include "ring.h"
 
@@ -18,6 +20,7 @@
 
 #define DEPTH 64u /* reads in flight */
 #define READ_BYTES (1u << 20)
+#define PAGE 4096u
 _Static_assert(READ_BYTES >= LWC_TILE_MAX, "a read is never longer than READ_BYTES");
 /*
  * A registered buffer has at most 1 GiB. They overlap by the longest read, so
@@ -32,6 +35,7 @@ struct read {
     struct task task;
     uint64_t done;
     bool may_block;
+    bool direct; /* the request on its way */
 };
 
 struct stream {
@@ -55,11 +59,39 @@ static uint32_t next_size(const struct stream *stream, const struct read *read)
     return limit && limit < left ? limit : (uint32_t)left;
 }
 
+/* How the next bytes are asked for. */
+struct request {
+    int fd;
+    uint32_t size; /* may go beyond the task, to the end of a page */
+};
+
 static uint64_t next_offset(const struct read *read)
 {
     const struct lwc_object *object = read->task.object;
 
     return object->arena_offset + read->task.tile * object->tile_bytes + read->done;
+}
+
+/* Does the task end where its tensor does? Then nobody's bytes are behind it in the page. */
+static bool ends_tensor(const struct task *task)
+{
+    return task->tile + task->tiles == task->object->tile_count;
+}
+
+static struct request next_request(const struct stream *stream, const struct read *read)
+{
+    const struct lwcmem_model *model = stream->target.model;
+    struct request request = {model->region, next_size(stream, read)};
+    uint32_t align = model->direct_align, over;
+
+    if (model->direct < 0 || PAGE % align || next_offset(read) % align)
+        return request;
+    over = request.size % align;
+    if (over && (read->done + request.size < read->task.size || !ends_tensor(&read->task)))
+        return request;
+    request.fd = model->direct;
+    request.size += over ? align - over : 0;
+    return request;
 }
 
 /* The message of a read that gave a negative errno value, or 0: the end of the file. */
@@ -111,7 +143,10 @@ static bool advance(struct stream *stream, struct read *read, int result)
         ring_finish(ring, &read->task, &failure);
         return false;
     }
+    if ((uint64_t)result > read->task.size - read->done)
+        result = (int)(read->task.size - read->done);
     read->done += (uint32_t)result;
+    read->task.bytes_direct += read->direct ? (uint32_t)result : 0;
     if (read->done < read->task.size)
         return true;
     read->task.bytes_kernel = read->done;
@@ -126,13 +161,16 @@ static void *serve_pread(void *argument)
     struct read read = {0};
 
     while (ring_take(stream->target.ring, true, &read.task)) {
+        struct request request;
         ssize_t got;
 
         read.done = 0;
         read.may_block = true;
         do {
-            got = pread(stream->target.model->region, read.task.out + read.done,
-                        next_size(stream, &read), (off_t)next_offset(&read));
+            request = next_request(stream, &read);
+            read.direct = request.fd == stream->target.model->direct;
+            got = pread(request.fd, read.task.out + read.done, request.size,
+                        (off_t)next_offset(&read));
         } while (advance(stream, &read, got < 0 ? -errno : (int)got));
     }
     return NULL;
@@ -143,14 +181,15 @@ static void queue(struct stream *stream, struct read *read)
 {
     struct io_uring_sqe *entry = io_uring_get_sqe(&stream->uring);
     uint8_t *out = read->task.out + read->done;
-    uint32_t size = next_size(stream, read);
+    struct request request = next_request(stream, read);
 
+    read->direct = request.fd == stream->target.model->direct;
     if (stream->fixed)
         io_uring_prep_read_fixed(
-            entry, stream->target.model->region, out, size, next_offset(read),
+            entry, request.fd, out, request.size, next_offset(read),
             (int)((uint64_t)(read->task.out - stream->target.memory) / BUFFER_STRIDE));
     else
-        io_uring_prep_read(entry, stream->target.model->region, out, size, next_offset(read));
+        io_uring_prep_read(entry, request.fd, out, request.size, next_offset(read));
     if (read->may_block)
         io_uring_sqe_set_flags(entry, IOSQE_ASYNC);
     io_uring_sqe_set_data(entry, read);

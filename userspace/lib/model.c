@@ -75,6 +75,8 @@ static int open_model(struct lwcmem_model *model, const char *path,
         return fused_open(model, failure);
     if (model->backend == LWCMEM_BACKEND_KMOD)
         model->region = region_attach(model->container, options->device, failure);
+    if (model->region >= 0)
+        model->direct = region_open_direct(model->region, &model->direct_align);
     return model->backend == LWCMEM_BACKEND_KMOD && model->region < 0 ? -1 : 0;
 }
 
@@ -88,6 +90,7 @@ struct lwcmem_model *lwcmem_open(const char *path, const struct lwcmem_options *
     if (model) {
         pthread_mutex_init(&model->rows_lock, NULL);
         model->region = -1;
+        model->direct = -1;
     }
     result = model ? open_model(model, path, options, &failure)
                    : fail(&failure, "%s: out of memory", path);
@@ -105,6 +108,8 @@ void lwcmem_close(struct lwcmem_model *model)
     ring_free(model->ring);
     if (model->region >= 0)
         close(model->region);
+    if (model->direct >= 0)
+        close(model->direct);
     fused_close(model);
     for (unsigned int i = 0; model->workers && i <= model->threads; i++) {
         decoder_free(&model->workers[i].decoder);

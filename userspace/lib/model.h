@@ -41,6 +41,8 @@ struct lwcmem_model {
     atomic_uchar *checked; /* fused: by tile, its crc was right */
     struct ring *ring;     /* user, kmod: after lwcmem_ring_start */
     int region;            /* kmod; -1 for others */
+    int direct;            /* the region past its page cache, or -1 */
+    uint32_t direct_align; /* of offset and length there */
     enum region_reads reads;
     uint32_t read_limit; /* for tests: most bytes that one read asks for; 0: all */
     char notice[512];

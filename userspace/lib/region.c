@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -99,6 +100,19 @@ int region_attach(struct container *container, const char *device, struct failur
         return -1;
     }
     return region;
+}
+
+int region_open_direct(int region, uint32_t *align)
+{
+    struct lwcmem_info info;
+    struct failure failure;
+    char path[40];
+
+    if (query(region, "", &info, &failure) < 0 || !info.direct_align)
+        return -1;
+    *align = info.direct_align;
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", region);
+    return open(path, O_RDONLY | O_CLOEXEC | O_DIRECT);
 }
 
 int region_info(int region, const char *path, struct lwcmem_region *out, struct failure *failure)

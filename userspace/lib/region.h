@@ -16,6 +16,12 @@
  */
 int region_attach(struct container *container, const char *device, struct failure *failure);
 
+/*
+ * The region once more, for reads that decode right into the reader's memory:
+ * offset and length must be multiples of *align. -1 if the module has no such.
+ */
+int region_open_direct(int region, uint32_t *align);
+
 /* What the module says about the region. 0, or -1 with a message. */
 int region_info(int region, const char *path, struct lwcmem_region *out, struct failure *failure);
 

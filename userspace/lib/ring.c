@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 
 #define SLOTS 2
-#define ALIGNMENT 64u
+#define ALIGNMENT 4096u /* reads past the page cache are of whole pages */
 #define HUGE_PAGE ((size_t)2 << 20)
 
 /* A tensor in its unit. */
@@ -47,7 +47,7 @@ struct ring {
     uint64_t left[SLOTS]; /* tasks that are not done */
     int result;
     struct failure failure;
-    uint64_t bytes_ring, bytes_kernel, bytes_fixed;
+    uint64_t bytes_ring, bytes_kernel, bytes_fixed, bytes_direct;
 };
 
 static struct unit *unit_of(struct ring *ring, uint64_t turn)
@@ -110,6 +110,7 @@ void ring_finish(struct ring *ring, const struct task *task, const struct failur
         ring->bytes_ring += task->size;
         ring->bytes_kernel += task->bytes_kernel;
         ring->bytes_fixed += task->bytes_fixed;
+        ring->bytes_direct += task->bytes_direct;
     }
     if (failure && ring->result == 0) {
         ring->result = -1;
@@ -284,6 +285,7 @@ void ring_counters(struct ring *ring, struct lwcmem_counters *counters)
     counters->bytes_ring = ring->bytes_ring;
     counters->bytes_kernel = ring->bytes_kernel;
     counters->bytes_fixed = ring->bytes_fixed;
+    counters->bytes_direct = ring->bytes_direct;
     pthread_mutex_unlock(&ring->lock);
 }
 

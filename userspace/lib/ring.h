@@ -12,7 +12,10 @@
 
 #include "model.h"
 
-/* A task: tiles [tile, tile + tiles) of the object go to out, size bytes. */
+/*
+ * A task: tiles [tile, tile + tiles) of the object go to out, size bytes. Behind
+ * the last task of an object nobody's bytes follow up to the page's end.
+ */
 struct task {
     uint64_t turn;
     const struct lwc_object *object;
@@ -21,7 +24,7 @@ struct task {
     uint8_t *out;
     uint64_t size;
     /* to be set by the fill, of size: for struct lwcmem_counters */
-    uint64_t bytes_kernel, bytes_fixed;
+    uint64_t bytes_kernel, bytes_fixed, bytes_direct;
 };
 
 /* What a fill works for. */

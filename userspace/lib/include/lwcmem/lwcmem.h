@@ -70,6 +70,7 @@ struct lwcmem_counters {
     uint64_t bytes_ring;    /* decoded bytes that went through the ring */
     uint64_t bytes_kernel;  /* of bytes_ring, those read from a region of the kernel module */
     uint64_t bytes_fixed;   /* of bytes_kernel, those by io_uring READ_FIXED */
+    uint64_t bytes_direct;  /* of bytes_kernel, those past the region's page cache */
 };
 
 /* options may be NULL. NULL with a message in error. */
