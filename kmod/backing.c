@@ -80,13 +80,26 @@ static int choose_superblock(struct lwcmem_backing *backing)
 	return result;
 }
 
+int lwcmem_label(const struct lwcmem_backing *backing, char label[LWCMEM_LABEL])
+{
+	int length = snprintf(label, LWCMEM_LABEL, "%pD4", backing->file);
+
+	/* the name itself always fits */
+	return length < LWCMEM_LABEL ? length :
+	       scnprintf(label, LWCMEM_LABEL, "%pD", backing->file);
+}
+
 /* Tiles of a base cannot be had here. Without the feature, no tile may be a DELTA. */
 static int refuse_bases(struct lwcmem_backing *backing)
 {
+	char label[LWCMEM_LABEL];
+	int length;
+
 	if (!(lwc_le64(&backing->sb.incompat) & ~LWCMEM_INCOMPAT))
 		return 0;
-	pr_err_ratelimited("%pD4: depends on a base container (DELTA), which this module does not decode\n",
-			   backing->file);
+	length = lwcmem_label(backing, label);
+	pr_err_ratelimited("%*pE: depends on a base container (DELTA), which this module does not decode\n",
+			   length, label);
 	return -EOPNOTSUPP;
 }
 

@@ -42,6 +42,14 @@ static void free_buffer(struct lwcmem_buffer *buffer)
 	kfree(buffer);
 }
 
+u64 lwcmem_buffers_bytes(struct lwcmem_backing *backing)
+{
+	u64 each = LWC_TILE_MAX + LWCMEM_STORED_PAGES * PAGE_SIZE + LWC_SCRATCH_TILE +
+		   lwc_zstd_workspace();
+
+	return READ_ONCE(backing->buffers) * each;
+}
+
 static struct lwcmem_buffer *alloc_buffer(struct lwcmem_backing *backing)
 {
 	struct lwcmem_buffer *buffer = kzalloc(sizeof(*buffer), GFP_NOFS);

@@ -3,6 +3,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/err.h>
+#include <linux/ktime.h>
 #include <linux/printk.h>
 #include <linux/slab.h>
 #include <asm/cpufeature.h>
@@ -12,6 +13,7 @@
 #endif
 
 #include "lwcmem.h"
+#include "trace.h"
 
 const struct lwc_impl *lwcmem_impl;
 
@@ -103,8 +105,10 @@ static void report(struct lwcmem_tile *tile, const struct lwc_object *object, in
 		   const char *problem)
 {
 	char *name = object ? lwcmem_get_name(tile->backing, object) : NULL;
+	char label[LWCMEM_LABEL];
+	int length = lwcmem_label(tile->backing, label);
 
-	pr_err_ratelimited("%pD4: %s%*pE, tile %llu: %s (%d)\n", tile->backing->file,
+	pr_err_ratelimited("%*pE: %s%*pE, tile %llu: %s (%d)\n", length, label,
 			   name ? "tensor " : "object", name ? (int)strlen(name) : 0,
 			   name ? name : "", tile->number, problem, error);
 	kfree(name);
@@ -126,33 +130,47 @@ static enum lwc_error decode_to(const struct lwc_tile *entry, const u8 *stored, 
 }
 
 /* Errors are reported here, where it is known what was wrong. */
-static int decode(struct lwcmem_tile *tile, struct lwcmem_buffer *buffer, u8 *straight, u32 *stored)
+static const u8 *read_tile(struct lwcmem_tile *tile, struct lwcmem_buffer *buffer,
+			   struct lwc_object *object, struct lwc_tile *entry)
 {
 	struct lwcmem_backing *backing = tile->backing;
+	const u8 *bytes;
+	int error;
+
+	error = lwcmem_get_object(backing, tile->object, object);
+	if (error) {
+		report(tile, NULL, error, "its entry in the objects table is damaged");
+		return ERR_PTR(error);
+	}
+	error = lwcmem_get_tile(backing, object, tile->number, entry);
+	if (error) {
+		report(tile, object, error, "its entry in the tiles table is damaged");
+		return ERR_PTR(error);
+	}
+	bytes = lwcmem_read_tile(backing, buffer, lwc_le32(&entry->stored),
+				 lwc_le64(&entry->offset));
+	if (IS_ERR(bytes))
+		report(tile, object, PTR_ERR(bytes), "cannot read its stored bytes");
+	return bytes;
+}
+
+static int decode(struct lwcmem_tile *tile, struct lwcmem_buffer *buffer, u8 *straight,
+		  struct lwcmem_cost *cost)
+{
+	u64 start = ktime_get_ns(), read;
 	struct lwc_object object;
 	enum lwc_error problem;
 	struct lwc_tile entry;
 	const u8 *bytes;
-	int error;
 
-	error = lwcmem_get_object(backing, tile->object, &object);
-	if (error) {
-		report(tile, NULL, error, "its entry in the objects table is damaged");
-		return error;
-	}
-	error = lwcmem_get_tile(backing, &object, tile->number, &entry);
-	if (error) {
-		report(tile, &object, error, "its entry in the tiles table is damaged");
-		return error;
-	}
-	bytes = lwcmem_read_tile(backing, buffer, lwc_le32(&entry.stored), lwc_le64(&entry.offset));
-	if (IS_ERR(bytes)) {
-		error = PTR_ERR(bytes);
-		report(tile, &object, error, "cannot read its stored bytes");
-		return error;
-	}
-	*stored = lwc_le32(&entry.stored);
+	bytes = read_tile(tile, buffer, &object, &entry);
+	if (IS_ERR(bytes))
+		return PTR_ERR(bytes);
+	read = ktime_get_ns();
+	cost->stored = lwc_le32(&entry.stored);
+	cost->read_ns = read - start;
 	problem = decode_to(&entry, bytes, tile->length, buffer, straight);
+	cost->decode_ns = ktime_get_ns() - read;
 	if (!problem)
 		return 0;
 	report(tile, &object, -EBADMSG, lwc_error_string(problem));
@@ -162,13 +180,18 @@ static int decode(struct lwcmem_tile *tile, struct lwcmem_buffer *buffer, u8 *st
 int lwcmem_decode_tile(struct lwcmem_tile *tile, struct lwcmem_buffer *buffer, u8 *straight)
 {
 	struct lwcmem_stats *stats = &tile->backing->stats;
-	u32 stored = 0;
+	struct lwcmem_cost cost = {};
 	int error;
 
+	trace_lwcmem_tile_begin(tile);
 	lwcmem_count_start(stats);
-	error = decode(tile, buffer, straight, &stored);
+	error = decode(tile, buffer, straight, &cost);
 	if (!error && straight)
 		atomic64_inc(&stats->tiles_straight);
-	lwcmem_count_end(stats, error ? 0 : tile->length, stored, tile->readahead);
+	lwcmem_count_end(stats, error ? 0 : tile->length, cost.stored, tile->readahead);
+	if (error)
+		trace_lwcmem_tile_error(tile, error);
+	else
+		trace_lwcmem_tile_end(tile, &cost);
 	return error;
 }

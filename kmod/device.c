@@ -130,6 +130,7 @@ static struct miscdevice device = {
 	.name = "lwcmem",
 	.mode = 0660,
 	.fops = &device_fops,
+	.groups = lwcmem_sysfs_groups,
 };
 
 int lwcmem_device_init(void)

@@ -4,6 +4,7 @@
  * cut into parts of tiles, and are unlocked by the worker that brings the last
  * part. Nothing here waits: io_uring and RWF_NOWAIT come this way.
  */
+#include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/mount.h>
 #include <linux/overflow.h>
@@ -123,6 +124,7 @@ static bool more_to_come(const struct lwcmem_part *part)
 static bool part_done(struct lwcmem_part *part, const u8 *data)
 {
 	struct lwcmem_batch *batch = part->batch;
+	struct lwcmem_backing *backing = lwcmem_backing_of(&batch->region->vfs_inode);
 	unsigned int first = part->first, last = last_item(part), i;
 	bool more;
 
@@ -133,7 +135,8 @@ static bool part_done(struct lwcmem_part *part, const u8 *data)
 			WRITE_ONCE(batch->items[i].failed, true);
 	}
 	more = more_to_come(part);
-	atomic_dec(&lwcmem_backing_of(&batch->region->vfs_inode)->parts);
+	atomic_dec(&backing->parts);
+	lwcmem_count_latency(&backing->stats, ktime_get_ns() - part->requested);
 	/* folios, and with them the inode, may be gone from here on */
 	for (i = first; i <= last; i++)
 		item_done(&batch->items[i]);

@@ -14,7 +14,7 @@
  * direct stands beside fill: it decodes into the memory of readers. stored reads
  * for decode past the page cache of the .lwc. layout says which tile a byte of a
  * view comes from; buffer keeps the memory that tiles are decoded into; stats
- * counts.
+ * counts, sysfs and trace show.
  */
 #ifndef LWCMEM_LWCMEM_H
 #define LWCMEM_LWCMEM_H
@@ -34,6 +34,7 @@
 /* Features that ATTACH accepts: bases cannot be given yet. */
 #define LWCMEM_INCOMPAT		(LWC_INCOMPAT_KNOWN & ~LWC_INCOMPAT_DELTA)
 
+struct attribute_group;
 struct bio_vec;
 struct iov_iter;
 struct kiocb;
@@ -45,6 +46,13 @@ struct vfsmount;
 
 /* --- stats.c --- */
 
+/*
+ * How long parts of tiles (struct lwcmem_part) took from being asked for to being
+ * done, well or badly. Bucket i counts those of less than 2^i us that are in no
+ * bucket before it; the last one all others.
+ */
+#define LWCMEM_LATENCY_BUCKETS	24
+
 struct lwcmem_stats {
 	atomic64_t tiles_decoded;
 	atomic64_t bytes_decoded;
@@ -55,17 +63,24 @@ struct lwcmem_stats {
 	atomic64_t readahead_tiles;
 	atomic64_t bytes_read;
 	atomic64_t tiles_straight;
+	atomic64_t latency[LWCMEM_LATENCY_BUCKETS];
 };
 
+extern struct lwcmem_stats lwcmem_all;	/* since the module was loaded */
 extern atomic64_t lwcmem_backings;	/* alive */
 extern atomic64_t lwcmem_regions;	/* open region files */
 
 void lwcmem_count_start(struct lwcmem_stats *stats);
 /* decoded: bytes of the tile, 0 if it failed. stored: bytes read for it. */
 void lwcmem_count_end(struct lwcmem_stats *stats, u32 decoded, u32 stored, bool readahead);
+void lwcmem_count_latency(struct lwcmem_stats *stats, u64 ns);
 void lwcmem_fill_query(struct lwcmem_query *query);
 void lwcmem_fill_info(struct lwcmem_info *info, struct inode *inode);
 void lwcmem_show_fdinfo(struct seq_file *m, struct file *file);
+
+/* --- sysfs.c --- */
+
+extern const struct attribute_group *lwcmem_sysfs_groups[];
 
 /* --- backing.c --- */
 
@@ -129,6 +144,12 @@ int lwcmem_get_tile(struct lwcmem_backing *backing, const struct lwc_object *obj
 int lwcmem_copy_names(struct lwcmem_backing *backing, u64 offset, char *to, u32 len);
 /* The object's name and a NUL, allocated; NULL if it has none or it cannot be read. */
 char *lwcmem_get_name(struct lwcmem_backing *backing, const struct lwc_object *object);
+/*
+ * The name of the container with the directories next to it, at most LWCMEM_LABEL - 1
+ * bytes, for a line in the log: print with %*pE, because names hold any bytes.
+ */
+#define LWCMEM_LABEL	(NAME_MAX + 1)
+int lwcmem_label(const struct lwcmem_backing *backing, char label[LWCMEM_LABEL]);
 /* Exactly len bytes of the container. EIO where it ends too early. */
 int lwcmem_read_stored(struct lwcmem_backing *backing, void *data, size_t len, u64 offset);
 
@@ -240,6 +261,7 @@ struct lwcmem_part {
 	 */
 	bool (*done)(struct lwcmem_part *part, const u8 *data);
 	struct lwcmem_span span;
+	u64 requested;		/* ktime_get_ns */
 	struct lwcmem_batch *batch;	/* of folios; the fields below are its own */
 	u32 first;		/* item of the batch that holds its first byte */
 };
@@ -305,6 +327,8 @@ unsigned int lwcmem_buffers_max(void);
 
 int lwcmem_buffers_init(struct lwcmem_backing *backing);
 void lwcmem_buffers_free(struct lwcmem_backing *backing);
+/* Bytes that the backing's buffers have now. */
+u64 lwcmem_buffers_bytes(struct lwcmem_backing *backing);
 /* A buffer of the backing; waits for one where all are in use. */
 struct lwcmem_buffer *lwcmem_buffer_get(struct lwcmem_backing *backing);
 void lwcmem_buffer_put(struct lwcmem_backing *backing, struct lwcmem_buffer *buffer);
@@ -323,6 +347,13 @@ u32 lwcmem_cpu_isa(void);
 enum lwc_error lwcmem_decode_stored(const struct lwc_impl *impl, const struct lwc_tile *entry,
 				    const u8 *stored, u8 *decoded, u32 length,
 				    struct lwc_scratch *scratch);
+/* What a tile took. */
+struct lwcmem_cost {
+	u32 stored;		/* bytes read, 0 before they are all there */
+	u64 read_ns;		/* for its entries and stored bytes */
+	u64 decode_ns;		/* crc and decoding */
+};
+
 /*
  * Read, check and decode the tile into the buffer, or to straight if that is
  * not NULL; counts, and logs what fails. Others may change what is at straight

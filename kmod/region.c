@@ -10,6 +10,7 @@
 
 #include "compat.h"
 #include "lwcmem.h"
+#include "trace.h"
 
 /* --- file operations --- */
 
@@ -184,6 +185,7 @@ static struct file *open_inode(struct inode *inode, struct vfsmount *mount)
 	file->f_mode |= FMODE_LSEEK | FMODE_PREAD | FMODE_PWRITE;
 	file_ra_state_init(&file->f_ra, inode->i_mapping);
 	region_open(inode, file);
+	trace_lwcmem_region_create(lwcmem_backing_of(inode), lwcmem_inode(inode));
 	return file;
 }
 

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Counts: of each backing, and of the module since it was loaded. */
+#include <linux/log2.h>
+#include <linux/math64.h>
+#include <linux/pagemap.h>
 #include <linux/seq_file.h>
 
 #include "lwcmem.h"
@@ -7,7 +10,7 @@
 atomic64_t lwcmem_backings;
 atomic64_t lwcmem_regions;
 
-static struct lwcmem_stats all;
+struct lwcmem_stats lwcmem_all;
 
 static void raise_max(atomic64_t *max, s64 value)
 {
@@ -26,17 +29,27 @@ void lwcmem_count_end(struct lwcmem_stats *stats, u32 decoded, u32 stored, bool 
 {
 	atomic64_dec(&stats->tiles_in_flight);
 	atomic64_add(stored, &stats->bytes_stored_read);
+	atomic64_add(stored, &lwcmem_all.bytes_stored_read);
 	if (!decoded) {
 		atomic64_inc(&stats->tiles_failed);
-		atomic64_inc(&all.tiles_failed);
+		atomic64_inc(&lwcmem_all.tiles_failed);
 		return;
 	}
 	atomic64_inc(&stats->tiles_decoded);
 	atomic64_add(decoded, &stats->bytes_decoded);
-	atomic64_inc(&all.tiles_decoded);
-	atomic64_add(decoded, &all.bytes_decoded);
+	atomic64_inc(&lwcmem_all.tiles_decoded);
+	atomic64_add(decoded, &lwcmem_all.bytes_decoded);
 	if (readahead)
 		atomic64_inc(&stats->readahead_tiles);
+}
+
+void lwcmem_count_latency(struct lwcmem_stats *stats, u64 ns)
+{
+	u64 us = div_u64(ns, NSEC_PER_USEC);
+	int bucket = us ? min_t(int, ilog2(us) + 1, LWCMEM_LATENCY_BUCKETS - 1) : 0;
+
+	atomic64_inc(&stats->latency[bucket]);
+	atomic64_inc(&lwcmem_all.latency[bucket]);
 }
 
 void lwcmem_fill_query(struct lwcmem_query *query)
@@ -49,9 +62,9 @@ void lwcmem_fill_query(struct lwcmem_query *query)
 		.tile_max = LWC_TILE_MAX,
 		.backings = atomic64_read(&lwcmem_backings),
 		.regions = atomic64_read(&lwcmem_regions),
-		.tiles_decoded = atomic64_read(&all.tiles_decoded),
-		.bytes_decoded = atomic64_read(&all.bytes_decoded),
-		.tiles_failed = atomic64_read(&all.tiles_failed),
+		.tiles_decoded = atomic64_read(&lwcmem_all.tiles_decoded),
+		.bytes_decoded = atomic64_read(&lwcmem_all.bytes_decoded),
+		.tiles_failed = atomic64_read(&lwcmem_all.tiles_failed),
 	};
 }
 
@@ -83,8 +96,19 @@ void lwcmem_fill_info(struct lwcmem_info *info, struct inode *inode)
 	memcpy(info->uuid, backing->sb.uuid, sizeof(info->uuid));
 }
 
+static void show_latency(struct seq_file *m, const struct lwcmem_stats *stats)
+{
+	int i;
+
+	seq_puts(m, "lwcmem-latency:");
+	for (i = 0; i < LWCMEM_LATENCY_BUCKETS; i++)
+		seq_printf(m, "%c%llu", i ? ' ' : '\t', (u64)atomic64_read(&stats->latency[i]));
+	seq_putc(m, '\n');
+}
+
 void lwcmem_show_fdinfo(struct seq_file *m, struct file *file)
 {
+	struct lwcmem_backing *backing = lwcmem_backing_of(file_inode(file));
 	struct lwcmem_info info;
 
 	lwcmem_fill_info(&info, file_inode(file));
@@ -92,7 +116,7 @@ void lwcmem_show_fdinfo(struct seq_file *m, struct file *file)
 	if (info.view == LWCMEM_VIEW_FILE)
 		seq_printf(m, "lwcmem-file:\t%llu\n", info.file);
 	seq_puts(m, "lwcmem-container:\t");
-	seq_file_path(m, lwcmem_backing_of(file_inode(file))->file, "\n\\");
+	seq_file_path(m, backing->file, "\n\\");
 	seq_putc(m, '\n');
 	seq_printf(m, "lwcmem-uuid:\t%pU\n", info.uuid);
 	seq_printf(m, "lwcmem-generation:\t%llu\n", info.generation);
@@ -106,4 +130,8 @@ void lwcmem_show_fdinfo(struct seq_file *m, struct file *file)
 	seq_printf(m, "lwcmem-readahead-tiles:\t%llu\n", info.readahead_tiles);
 	seq_printf(m, "lwcmem-bytes-read:\t%llu\n", info.bytes_read);
 	seq_printf(m, "lwcmem-tiles-straight:\t%llu\n", info.tiles_straight);
+	seq_printf(m, "lwcmem-bytes-buffers:\t%llu\n", lwcmem_buffers_bytes(backing));
+	seq_printf(m, "lwcmem-bytes-cached:\t%llu\n",
+		   (u64)file_inode(file)->i_mapping->nrpages << PAGE_SHIFT);
+	show_latency(m, &backing->stats);
 }

@@ -5,6 +5,7 @@
  * tile stays idle in its buffer until the buffer is needed elsewhere.
  */
 #include <linux/jiffies.h>
+#include <linux/ktime.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
@@ -133,6 +134,7 @@ void lwcmem_tile_request(struct lwcmem_backing *backing, struct lwcmem_part *par
 	struct lwcmem_tile *tile;
 	bool refused = false, queue = false;
 
+	part->requested = ktime_get_ns();
 	spin_lock(&backing->lock);
 	tile = find_tile(backing, part->span.tile);
 	if (!tile) {

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the module shows of itself: sysfs, fdinfo, trace events and the log agree with what was
+ * done. */
+#include "libregion.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#define SYSFS "/sys/class/misc/lwcmem/"
+#define BUCKETS 24
+#define TRACING "/sys/kernel/tracing/"
+#define TOUCHED 20 /* tiles */
+
+static uint64_t figure(const char *name)
+{
+    char path[80];
+    uint64_t value;
+
+    snprintf(path, sizeof(path), SYSFS "%s", name);
+    CHECK(read_number(path, NULL, &value), "%s: no number", path);
+    return value;
+}
+
+static void first_line(const char *path, const char *key, char *line, size_t size)
+{
+    FILE *file = fopen(path, "re");
+    bool found = false;
+
+    CHECK(file, "%s: %m", path);
+    while (!found && fgets(line, (int)size, file))
+        found = !strncmp(line, key, strlen(key));
+    fclose(file);
+    CHECK(found, "%s: no line with %s", path, key);
+}
+
+/* The sum of a line with a number for each bucket. */
+static uint64_t sum_buckets(const char *path, const char *key)
+{
+    char line[1000], *at = line + strlen(key);
+    uint64_t sum = 0;
+    int count = 0;
+
+    first_line(path, key, line, sizeof(line));
+    for (char *end; *at && *at != '\n'; at = end, count++) {
+        sum += strtoull(at, &end, 10);
+        CHECK(end != at, "%s: %s: not a list of numbers", path, key);
+    }
+    CHECK(count == BUCKETS, "%s: %s: %d numbers", path, key, count);
+    return sum;
+}
+
+static const char *fdinfo_path(int fd)
+{
+    static char path[40];
+
+    snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+    return path;
+}
+
+static uint64_t fdinfo(int fd, const char *key)
+{
+    uint64_t value;
+
+    CHECK(read_number(fdinfo_path(fd), key, &value), "fdinfo: no %s", key);
+    return value;
+}
+
+static uint64_t parts_of(int fd)
+{
+    return sum_buckets(fdinfo_path(fd), "lwcmem-latency:");
+}
+
+/* One byte in each of the tiles at the start of the view, which is cold. */
+static void touch_tiles(const struct view *view, int tiles)
+{
+    uint32_t tile_bytes = region_info(view->fd).tile_bytes;
+
+    CHECK(tile_bytes % PAGE == 0, "tiles of %u bytes share pages", tile_bytes);
+    CHECK((uint64_t)tile_bytes * tiles <= view->size, "the model is too small");
+    CHECK_OK(posix_fadvise(view->fd, 0, 0, POSIX_FADV_RANDOM));
+    for (int i = 0; i < tiles; i++)
+        check_range(view, (uint64_t)i * tile_bytes + tile_bytes / 2, 1);
+}
+
+static struct view open_cold(const char *model)
+{
+    struct view view = open_arena(model);
+
+    make_cold(&view);
+    return view;
+}
+
+static void agrees_with_query(void)
+{
+    struct view view = open_arena("tiny");
+    struct lwcmem_query now;
+    char isa[20];
+
+    check_read(&view, 65536);
+    now = query(open_control());
+#define SAME(name) CHECK(figure(#name) == now.name, #name ": %" PRIu64, figure(#name))
+    SAME(abi);
+    SAME(incompat);
+    SAME(tile_max);
+    SAME(backings);
+    SAME(regions);
+    SAME(tiles_decoded);
+    SAME(bytes_decoded);
+    SAME(tiles_failed);
+#undef SAME
+    CHECK(now.tiles_decoded && now.regions == 1, "nothing was counted");
+    first_line(SYSFS "isa", "", isa, sizeof(isa));
+    isa[strcspn(isa, "\n")] = 0;
+    CHECK(now.isa == (!strcmp(isa, "scalar") ? 1
+                      : !strcmp(isa, "bmi2") ? 2
+                      : !strcmp(isa, "avx2") ? 4
+                                             : 8u * !strcmp(isa, "avx512")),
+          "isa is %s, QUERY says %u", isa, now.isa);
+}
+
+static void anybody_reads(void)
+{
+    static const char *const names[] = {"abi",           "incompat",      "isa",
+                                        "tile_max",      "backings",      "regions",
+                                        "tiles_decoded", "bytes_decoded", "bytes_stored_read",
+                                        "tiles_failed",  "latency"};
+    struct stat stat;
+    char path[80];
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        snprintf(path, sizeof(path), SYSFS "%s", names[i]);
+        CHECK(!lstat(path, &stat), "%s: %m", path);
+        CHECK((stat.st_mode & 07777) == 0444, "%s: mode 0%o", path, stat.st_mode & 07777);
+    }
+}
+
+/* Of all regions together: what sysfs grew by is what they say of themselves. */
+static void adds_up(void)
+{
+    static const char *const models[] = {"tiny", "odd", "aligned"};
+    uint64_t tiles = figure("tiles_decoded"), bytes = figure("bytes_decoded");
+    uint64_t stored = figure("bytes_stored_read"), parts = sum_buckets(SYSFS "latency", "");
+
+    for (int i = 0; i < 3; i++) {
+        struct view view = open_cold(models[i]);
+        struct lwcmem_info info;
+
+        check_read(&view, 1 << 18);
+        check_mapped(&view);
+        make_cold(&view); /* nothing is under way any more */
+        info = region_info(view.fd);
+        CHECK(info.bytes_stored_read && info.tiles_decoded, "%s: nothing was read", models[i]);
+        tiles += info.tiles_decoded;
+        bytes += info.bytes_decoded;
+        stored += info.bytes_stored_read;
+        parts += parts_of(view.fd);
+    }
+    CHECK(figure("tiles_decoded") == tiles, "tiles_decoded");
+    CHECK(figure("bytes_decoded") == bytes, "bytes_decoded");
+    CHECK(figure("bytes_stored_read") == stored, "bytes_stored_read");
+    CHECK(sum_buckets(SYSFS "latency", "") == parts, "latency");
+}
+
+static void part_for_each(void)
+{
+    struct view view = open_cold("aligned");
+    uint64_t before = sum_buckets(SYSFS "latency", "");
+
+    touch_tiles(&view, TOUCHED);
+    CHECK(parts_of(view.fd) == TOUCHED, "%d parts were asked for, fdinfo has %" PRIu64, TOUCHED,
+          parts_of(view.fd));
+    CHECK(sum_buckets(SYSFS "latency", "") == before + TOUCHED, "sysfs has another number");
+    /* what is cached is not asked for again */
+    touch_tiles(&view, TOUCHED);
+    CHECK(parts_of(view.fd) == TOUCHED, "cached tiles count");
+}
+
+static void memory_shown(void)
+{
+    struct view view = open_cold("aligned");
+    uint64_t before = fdinfo(view.fd, "lwcmem-bytes-buffers"), cached;
+
+    CHECK(before > 2 * LWC_TILE_MAX, "one buffer has %" PRIu64 " bytes", before);
+    check_read(&view, 1 << 18);
+    cached = fdinfo(view.fd, "lwcmem-bytes-cached");
+    CHECK(cached == (view.size + PAGE - 1) / PAGE * PAGE, "%" PRIu64 " bytes are cached", cached);
+    CHECK(fdinfo(view.fd, "lwcmem-bytes-buffers") % before == 0, "buffers differ in size");
+    CHECK(fdinfo(view.fd, "lwcmem-bytes-buffers") > before, "no buffer was added");
+    make_cold(&view);
+    CHECK(!fdinfo(view.fd, "lwcmem-bytes-cached"), "a cold region has pages");
+}
+
+/* --- trace events --- */
+
+static void stop_tracing(void)
+{
+    write_text(TRACING "events/lwcmem/enable", "0");
+    write_text(TRACING "trace", "\n");
+}
+
+static void start_tracing(void)
+{
+    if (access(TRACING "events", F_OK))
+        mount("none", TRACING, "tracefs", 0, NULL);
+    if (access(TRACING "events", F_OK))
+        test_skip("this kernel has no trace events (CONFIG_FTRACE)");
+    write_text(TRACING "trace", "\n");
+    CHECK(write_text(TRACING "events/lwcmem/enable", "1"), "events/lwcmem/enable: %m");
+    test_at_end(stop_tracing);
+}
+
+struct traced {
+    int lines;
+    uint64_t sums[4]; /* of the numbers after up to four keys */
+    char last[400];
+};
+
+/* The lines of an event that name the container, and the sums over their fields. */
+static struct traced traced(const char *event, const char *container, const char *const keys[4])
+{
+    FILE *trace = fopen(TRACING "trace", "re");
+    struct traced traced = {0};
+    struct stat stat;
+    char name[60], id[80], line[400];
+
+    CHECK(trace, TRACING "trace: %m");
+    CHECK(!lstat(container, &stat), "%s: %m", container);
+    snprintf(name, sizeof(name), " %s: ", event);
+    snprintf(id, sizeof(id), " container %u:%u:%llu ", major(stat.st_dev), minor(stat.st_dev),
+             (unsigned long long)stat.st_ino);
+    while (fgets(line, sizeof(line), trace)) {
+        if (!strstr(line, name) || !strstr(line, id))
+            continue;
+        traced.lines++;
+        strcpy(traced.last, line);
+        for (int i = 0; i < 4 && keys && keys[i]; i++) {
+            const char *at = strstr(line, keys[i]);
+
+            CHECK(at, "%s: no %s", line, keys[i]);
+            traced.sums[i] += strtoull(at + strlen(keys[i]), NULL, 10);
+        }
+    }
+    fclose(trace);
+    return traced;
+}
+
+static void events_counted(void)
+{
+    static const char *const keys[4] = {" decoded ", " stored ", " read_ns ", " decode_ns "};
+    const char *container = data_path("aligned.lwc");
+    struct lwcmem_info info;
+    struct traced end;
+    struct view view;
+    char length[80];
+
+    start_tracing();
+    view = open_cold("aligned");
+    touch_tiles(&view, TOUCHED);
+    info = region_info(view.fd);
+    CHECK(traced("lwcmem_region_create", container, NULL).lines == 1, "region_create");
+    snprintf(length, sizeof(length), "generation %" PRIu64 " view 0 file 0 length %" PRIu64,
+             (uint64_t)info.generation, view.size);
+    CHECK(strstr(traced("lwcmem_region_create", container, NULL).last, length),
+          "region_create does not say %s", length);
+    CHECK(traced("lwcmem_tile_begin", container, NULL).lines == TOUCHED, "tile_begin");
+    end = traced("lwcmem_tile_end", container, keys);
+    CHECK(end.lines == TOUCHED, "tile_end: %d lines", end.lines);
+    CHECK(end.sums[0] == info.bytes_decoded, "decoded: %" PRIu64, end.sums[0]);
+    CHECK(end.sums[1] == info.bytes_stored_read, "stored: %" PRIu64, end.sums[1]);
+    CHECK(end.sums[2] > 0 && end.sums[3] > 0, "no time was spent");
+    CHECK(end.sums[2] < 60000000000 && end.sums[3] < 60000000000, "more time than there was");
+    CHECK(!traced("lwcmem_tile_error", container, NULL).lines, "tile_error");
+}
+
+static void error_traced(void)
+{
+    const char *container = data_path("story-bad.lwc"), *info = data_path("story-bad.info");
+    uint64_t start, tile;
+    char want[80], byte;
+    int region;
+
+    CHECK(read_number(info, "arena_start", &start) && read_number(info, "tile", &tile), "%s", info);
+    start_tracing();
+    region = attach_path(container, LWCMEM_VIEW_ARENA, 0);
+    CHECK_OK(posix_fadvise(region, 0, 0, POSIX_FADV_RANDOM));
+    CHECK_ERROR(pread(region, &byte, 1, start), EIO);
+    snprintf(want, sizeof(want), " tile %" PRIu64 " error -%d", tile, EBADMSG);
+    CHECK(traced("lwcmem_tile_error", container, NULL).lines > 0, "no tile_error");
+    CHECK(strstr(traced("lwcmem_tile_error", container, NULL).last, want),
+          "tile_error does not say %s", want);
+    CHECK(traced("lwcmem_tile_begin", container, NULL).lines ==
+              traced("lwcmem_tile_error", container, NULL).lines +
+                  traced("lwcmem_tile_end", container, NULL).lines,
+          "not each begin has an end or an error");
+}
+
+/* --- the log --- */
+
+/* A file name may hold what moves a terminal's cursor. The log's own escape of a byte is \xNN. */
+static void names_escaped(void)
+{
+    uint64_t start;
+    char byte;
+    int log, region;
+
+    CHECK(read_number(data_path("story-bad.info"), "arena_start", &start), "story-bad.info");
+    unlink(data_path("bad\033[2Jname"));
+    CHECK_OK(link(data_path("story-bad.lwc"), data_path("bad\033[2Jname")));
+    region = attach_path(data_path("bad\033[2Jname"), LWCMEM_VIEW_ARENA, 0);
+    sleep_ms(6000); /* the rate limit must not hide the line */
+    log = open_log();
+    CHECK_ERROR(pread(region, &byte, 1, start), EIO);
+    CHECK_OK(unlink(data_path("bad\033[2Jname")));
+    CHECK(log_has(log, "lwcmem: ", "bad\\x5ce[2Jname: ", "tensor ", 10),
+          "no line of the log has the escaped name");
+}
+
+static const struct test_case cases[] = {
+    {"sysfs agrees with QUERY", agrees_with_query, 0},
+    {"anybody may read sysfs", anybody_reads, 0},
+    {"sysfs adds up with the regions", adds_up, 120},
+    {"the histogram has each part of a tile once", part_for_each, 0},
+    {"fdinfo shows the memory that is held", memory_shown, 0},
+    {"trace events of decoded tiles", events_counted, 0},
+    {"trace event of a damaged tile", error_traced, 0},
+    {"the log escapes file names", names_escaped, 0},
+};
+
+int main(void)
+{
+    return RUN_CASES(cases);
+}
