@@ -32,6 +32,8 @@ extern const struct command command_run;
 extern const struct command command_bench;
 extern const struct command command_attach;
 extern const struct command command_detach;
+extern const struct command command_stat;
+extern const struct command command_doctor;
 
 /* Print the message of a failure; EXIT_FAILED. */
 int cli_failed(const struct failure *failure);

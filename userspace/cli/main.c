@@ -6,8 +6,8 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
-    &command_pack, &command_unpack, &command_verify, &command_info,   &command_patch,
-    &command_run,  &command_bench,  &command_attach, &command_detach,
+    &command_pack,  &command_unpack, &command_verify, &command_info, &command_patch,  &command_run,
+    &command_bench, &command_attach, &command_detach, &command_stat, &command_doctor,
 };
 
 static void print_commands(FILE *out)
