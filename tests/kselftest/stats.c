@@ -183,6 +183,28 @@ static void part_for_each(void)
     CHECK(parts_of(view.fd) == TOUCHED, "cached tiles count");
 }
 
+static void part_for_each_direct(void)
+{
+    struct view view = open_cold("aligned");
+    size_t length = (size_t)TOUCHED * region_info(view.fd).tile_bytes;
+    uint64_t tiles;
+    void *memory;
+
+    CHECK(length + PAGE <= view.size, "the model is too small");
+    CHECK(!posix_memalign(&memory, PAGE, length), "no memory");
+    CHECK_OK(fcntl(view.fd, F_SETFL, O_DIRECT));
+    CHECK(pread(view.fd, memory, length, 0) == (ssize_t)length, "pread of whole tiles: %m");
+    /* objects end with shorter tiles */
+    tiles = region_info(view.fd).tiles_decoded;
+    CHECK(tiles >= TOUCHED && parts_of(view.fd) == tiles,
+          "%" PRIu64 " tiles were read, fdinfo has %" PRIu64 " parts", tiles, parts_of(view.fd));
+    /* the start of a tile is a part, too */
+    CHECK(pread(view.fd, memory, PAGE, length) == PAGE, "pread of a page: %m");
+    CHECK(parts_of(view.fd) == tiles + 1, "a part of a tile does not count");
+    compare(memory, view.want + length, PAGE, length, view.what);
+    free(memory);
+}
+
 static void memory_shown(void)
 {
     struct view view = open_cold("aligned");
@@ -408,6 +430,7 @@ static const struct test_case cases[] = {
     {"anybody may read sysfs", anybody_reads, 0},
     {"sysfs adds up with the regions", adds_up, 120},
     {"the histogram has each part of a tile once", part_for_each, 0},
+    {"and each of a direct read", part_for_each_direct, 0},
     {"fdinfo shows the memory that is held", memory_shown, 0},
     {"lwcmem stat agrees", stat_agrees, 120},
     {"lwcmem doctor sees module and device", doctor_sees, 0},
