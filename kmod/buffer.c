@@ -44,7 +44,8 @@ static void free_buffer(struct lwcmem_buffer *buffer)
 
 u64 lwcmem_buffers_bytes(struct lwcmem_backing *backing)
 {
-	u64 each = 2 * LWC_TILE_MAX + LWC_SCRATCH_TILE + lwc_zstd_workspace();
+	u64 each = LWC_TILE_MAX + LWCMEM_STORED_PAGES * PAGE_SIZE + LWC_SCRATCH_TILE +
+		   lwc_zstd_workspace();
 
 	return READ_ONCE(backing->buffers) * each;
 }

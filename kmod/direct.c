@@ -13,6 +13,7 @@
 #include <linux/bvec.h>
 #include <linux/completion.h>
 #include <linux/file.h>
+#include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/refcount.h>
 #include <linux/sched/mm.h>
@@ -156,14 +157,22 @@ static void copy_out(struct lane *lane, const u8 *data)
 		fail(lane);
 }
 
+static void count_latency(const struct lane *lane)
+{
+	lwcmem_count_latency(&lane->read->backing->stats,
+			     ktime_get_ns() - lane->part.requested);
+}
+
 static void decode_whole(struct lane *lane)
 {
 	struct lwcmem_backing *backing = lane->read->backing;
 	const struct lwcmem_span *span = &lane->part.span;
-	struct lwcmem_buffer *buffer = lwcmem_buffer_get(backing);
 	u8 *straight = in_one_piece(&lane->to);
+	struct lwcmem_buffer *buffer;
 
 	lane->tile.tile = span->tile;
+	lane->part.requested = ktime_get_ns();
+	buffer = lwcmem_buffer_get(backing);
 	lane->tile.object = span->object;
 	lane->tile.number = span->number;
 	lane->tile.length = span->tile_length;
@@ -171,6 +180,7 @@ static void decode_whole(struct lane *lane)
 		fail(lane);
 	else if (!straight)
 		copy_out(lane, buffer->decoded);
+	count_latency(lane);
 	lwcmem_buffer_put(backing, buffer);
 }
 
@@ -187,6 +197,7 @@ static bool part_done(struct lwcmem_part *part, const u8 *data)
 		copy_out(lane, data);
 	else
 		fail(lane);
+	count_latency(lane);
 	run_later(lane);
 	return false;
 }

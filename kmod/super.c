@@ -270,8 +270,8 @@ static int get_tree(struct fs_context *context)
 		return invalf(context, "lwcmem: the source is missing, an .lwc container");
 	mount = mount_source(context->source);
 	if (IS_ERR(mount)) {
-		errorf(context, "lwcmem: %s: %s (%ld)", context->source, explain(PTR_ERR(mount)),
-		       PTR_ERR(mount));
+		errorf(context, "lwcmem: %*pE: %s (%ld)", (int)strlen(context->source),
+		       context->source, explain(PTR_ERR(mount)), PTR_ERR(mount));
 		return PTR_ERR(mount);
 	}
 	/* from a reference to the mount to what the caller expects */

@@ -65,6 +65,10 @@
  * ATTACH (EBADMSG), the entry of a tile when it is read (EIO). Read errors of
  * the container itself count as failures, too.
  *
+ * What all of this comes to can be seen without a descriptor: sums and a
+ * histogram of latencies in /sys/class/misc/lwcmem, those of a region in its
+ * fdinfo, each tile in trace events (kmod/sysfs-class-misc-lwcmem).
+ *
  * Every struct starts with its size in bytes as the caller knows it, at least 8
  * (else EINVAL); it is not changed. Commands are compared without the size that
  * is encoded in their numbers. A kernel that knows a shorter struct accepts a

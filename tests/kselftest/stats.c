@@ -183,6 +183,28 @@ static void part_for_each(void)
     CHECK(parts_of(view.fd) == TOUCHED, "cached tiles count");
 }
 
+static void part_for_each_direct(void)
+{
+    struct view view = open_cold("aligned");
+    size_t length = (size_t)TOUCHED * region_info(view.fd).tile_bytes;
+    uint64_t tiles;
+    void *memory;
+
+    CHECK(length + PAGE <= view.size, "the model is too small");
+    CHECK(!posix_memalign(&memory, PAGE, length), "no memory");
+    CHECK_OK(fcntl(view.fd, F_SETFL, O_DIRECT));
+    CHECK(pread(view.fd, memory, length, 0) == (ssize_t)length, "pread of whole tiles: %m");
+    /* objects end with shorter tiles */
+    tiles = region_info(view.fd).tiles_decoded;
+    CHECK(tiles >= TOUCHED && parts_of(view.fd) == tiles,
+          "%" PRIu64 " tiles were read, fdinfo has %" PRIu64 " parts", tiles, parts_of(view.fd));
+    /* the start of a tile is a part, too */
+    CHECK(pread(view.fd, memory, PAGE, length) == PAGE, "pread of a page: %m");
+    CHECK(parts_of(view.fd) == tiles + 1, "a part of a tile does not count");
+    compare(memory, view.want + length, PAGE, length, view.what);
+    free(memory);
+}
+
 static void memory_shown(void)
 {
     struct view view = open_cold("aligned");
@@ -196,6 +218,86 @@ static void memory_shown(void)
     CHECK(fdinfo(view.fd, "lwcmem-bytes-buffers") > before, "no buffer was added");
     make_cold(&view);
     CHECK(!fdinfo(view.fd, "lwcmem-bytes-cached"), "a cold region has pages");
+}
+
+/* --- the tool --- */
+
+/* What lwcmem says; its exit status must be so. */
+static const char *tool(const char *arguments, int status)
+{
+    static char text[65536];
+    const char *program = getenv("LWCMEM");
+    char command[200];
+    size_t length;
+    FILE *pipe;
+
+    snprintf(command, sizeof(command), "%s %s 2>&1", program ? program : "/bin/lwcmem", arguments);
+    pipe = popen(command, "re");
+    CHECK(pipe, "%s: %m", command);
+    length = fread(text, 1, sizeof(text) - 1, pipe);
+    text[length] = 0;
+    CHECK(pclose(pipe) == status << 8, "%s does not exit with %d: %.300s", command, status, text);
+    return text;
+}
+
+/* The number of a key, behind a place in the text. */
+static uint64_t json_number(const char *text, const char *key)
+{
+    char quoted[60];
+    const char *at;
+
+    snprintf(quoted, sizeof(quoted), "\"%s\":", key);
+    at = strstr(text, quoted);
+    CHECK(at, "no %s in %.300s", key, text);
+    return strtoull(at + strlen(quoted), NULL, 10);
+}
+
+static void stat_agrees(void)
+{
+    struct view view = open_cold("aligned"), again = open_arena("aligned");
+    const char *text, *open, *region;
+    struct lwcmem_info info;
+    char process[40];
+
+    touch_tiles(&view, TOUCHED);
+    info = region_info(view.fd);
+    text = tool("stat --json", 0);
+    CHECK(json_number(text, "backings") == 1 && json_number(text, "regions") == 2, "%.300s", text);
+    CHECK(json_number(text, "tiles_decoded") == figure("tiles_decoded"), "tiles_decoded");
+    CHECK(json_number(text, "bytes_decoded") == figure("bytes_decoded"), "bytes_decoded");
+    CHECK(json_number(text, "bytes_stored_read") == figure("bytes_stored_read"), "stored");
+    CHECK(json_number(text, "tiles_failed") == figure("tiles_failed"), "tiles_failed");
+    CHECK(json_number(text, "parts") == sum_buckets(SYSFS "latency", ""), "parts");
+    open = strstr(text, "\"open\":");
+    snprintf(process, sizeof(process), "\"pid\":%d,", getpid());
+    region = open ? strstr(open, process) : NULL;
+    CHECK(region, "this process is not shown: %.300s", open ? open : text);
+    CHECK(json_number(region, "descriptors") == 2, "two descriptors are shown as one region");
+    CHECK(strstr(region, data_path("aligned.lwc")), "the container's path");
+    CHECK(json_number(region, "tiles_decoded") == info.tiles_decoded, "its tiles_decoded");
+    CHECK(json_number(region, "bytes_decoded") == info.bytes_decoded, "its bytes_decoded");
+    CHECK(json_number(region, "parts") == TOUCHED, "its parts");
+    CHECK(json_number(region, "bytes_cached") == fdinfo(view.fd, "lwcmem-bytes-cached"), "cached");
+    CHECK(json_number(region, "bytes_buffers"), "no buffers");
+    CHECK(strstr(tool("stat", 0), "2 open regions"), "the table: %.300s", tool("stat", 0));
+    close(again.fd);
+}
+
+static void doctor_sees(void)
+{
+    const char *text = tool("doctor", 0);
+
+    CHECK(strstr(text, "ok       module                  version ") &&
+              strstr(text, "ok       device                  mode 0660, group "),
+          "%.600s", text);
+}
+
+static void without_module(void)
+{
+    CHECK(!unload_module(), "the module does not unload");
+    CHECK(strstr(tool("stat", 1), "the kernel module is not loaded"), "stat");
+    CHECK(strstr(tool("doctor", 0), "missing  module                  not loaded"), "doctor");
+    CHECK(!load_module(getenv("LWCMEM_PARAMS") ?: ""), "the module does not load again");
 }
 
 /* --- trace events --- */
@@ -328,7 +430,11 @@ static const struct test_case cases[] = {
     {"anybody may read sysfs", anybody_reads, 0},
     {"sysfs adds up with the regions", adds_up, 120},
     {"the histogram has each part of a tile once", part_for_each, 0},
+    {"and each of a direct read", part_for_each_direct, 0},
     {"fdinfo shows the memory that is held", memory_shown, 0},
+    {"lwcmem stat agrees", stat_agrees, 120},
+    {"lwcmem doctor sees module and device", doctor_sees, 0},
+    {"lwcmem stat and doctor without the module", without_module, 0},
     {"trace events of decoded tiles", events_counted, 0},
     {"trace event of a damaged tile", error_traced, 0},
     {"the log escapes file names", names_escaped, 0},

@@ -66,7 +66,7 @@ static const char *time_text(char text[16], uint64_t us)
 
 static void sum_line(struct table *table, const char *name, const char *sum, const char *rate)
 {
-    fprintf(table->out, "  %-18s %14s  %14s", name, sum, rate);
+    fprintf(table->out, "  %-18s %14s%*s", name, sum, *rate ? 16 : 0, rate);
     end_line(table);
 }
 
@@ -140,7 +140,7 @@ static void print_bucket(struct table *table, int bucket, uint64_t count, uint64
     /* what is there can be seen */
     if (count && !width)
         strcpy(bar, ".");
-    fprintf(table->out, "  %s %-8s %-*s %" PRIu64, last ? ">=" : "< ",
+    fprintf(table->out, "  %s %-8s %-*s %" PRIu64, last ? ">=" : " <",
             time_text(text, (uint64_t)1 << (last ? bucket - 1 : bucket)), BAR_WIDTH, bar, count);
     end_line(table);
 }
