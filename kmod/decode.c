@@ -170,6 +170,7 @@ static int decode(struct lwcmem_tile *tile, struct lwcmem_buffer *buffer, u8 *st
 	cost->stored = lwc_le32(&entry.stored);
 	cost->read_ns = read - start;
 	problem = decode_to(&entry, bytes, tile->length, buffer, straight);
+	lwcmem_tile_done(buffer);
 	cost->decode_ns = ktime_get_ns() - read;
 	if (!problem)
 		return 0;

@@ -66,9 +66,14 @@ const u8 *lwcmem_read_tile(struct lwcmem_backing *backing, struct lwcmem_buffer 
 {
 	u64 start = round_down(offset, PAGE_SIZE);
 	u32 skip = offset - start, length = round_up(skip + len, PAGE_SIZE);
+	const u8 *held = lwcmem_resident_hold(backing, len, offset, &buffer->held);
 	ssize_t got;
 	int error;
 
+	if (held)
+		return held;
+	if (lwcmem_resident_read(backing, buffer->stored, len, offset))
+		return buffer->stored;
 	if (len && READ_ONCE(backing->direct_works) &&
 	    !filemap_range_has_page(backing->file->f_mapping, offset, offset + len - 1)) {
 		got = read_blocks(backing, buffer, start, length);
@@ -81,4 +86,11 @@ const u8 *lwcmem_read_tile(struct lwcmem_backing *backing, struct lwcmem_buffer 
 	}
 	error = lwcmem_read_stored(backing, buffer->stored, len, offset);
 	return error ? ERR_PTR(error) : buffer->stored;
+}
+
+void lwcmem_tile_done(struct lwcmem_buffer *buffer)
+{
+	if (buffer->held)
+		folio_put(buffer->held);
+	buffer->held = NULL;
 }
