@@ -6,6 +6,8 @@
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/memcontrol.h>
+#include <linux/nodemask.h>
+#include <linux/overflow.h>
 #include <linux/pagemap.h>
 #include <linux/printk.h>
 #include <linux/sched/mm.h>
@@ -40,13 +42,20 @@ static int read_exactly(struct file *file, void *data, size_t len, loff_t pos)
 }
 
 /* As who opened the container: a worker's own credentials may mean nothing to its filesystem. */
-int lwcmem_read_stored(struct lwcmem_backing *backing, void *data, size_t len, u64 offset)
+static int read_file(struct lwcmem_backing *backing, void *data, size_t len, u64 offset)
 {
 	const struct cred *old = override_creds(backing->file->f_cred);
 	int error = read_exactly(backing->file, data, len, offset);
 
 	revert_creds(old);
 	return error;
+}
+
+int lwcmem_read_stored(struct lwcmem_backing *backing, void *data, size_t len, u64 offset)
+{
+	if (lwcmem_resident_read(backing, data, len, offset))
+		return 0;
+	return read_file(backing, data, len, offset);
 }
 
 /* The newest slot that is as it was written: the other one may be what a crash left. */
@@ -149,7 +158,8 @@ static int meta_init(struct lwcmem_backing *backing, struct super_block *sb)
 
 struct lwcmem_backing *lwcmem_backing_open(struct file *file)
 {
-	struct lwcmem_backing *backing = kzalloc(sizeof(*backing), GFP_KERNEL_ACCOUNT);
+	struct lwcmem_backing *backing = kzalloc(struct_size(backing, residents, nr_node_ids + 1),
+						 GFP_KERNEL_ACCOUNT);
 	struct file *own;
 	int error;
 
@@ -164,6 +174,7 @@ struct lwcmem_backing *lwcmem_backing_open(struct file *file)
 	backing->file = own;
 	lwcmem_stored_open(backing, &file->f_path);
 	spin_lock_init(&backing->lock);
+	mutex_init(&backing->resident_lock);
 	hash_init(backing->tiles);
 	INIT_LIST_HEAD(&backing->idle);
 	INIT_LIST_HEAD(&backing->held);
@@ -187,6 +198,9 @@ int lwcmem_backing_start(struct lwcmem_backing *backing, struct super_block *sb)
 		return error;
 	backing->servers = alloc_workqueue("lwcmem-serve", WQ_UNBOUND, 0);
 	if (!backing->servers)
+		return -ENOMEM;
+	backing->loaders = alloc_workqueue("lwcmem-load", WQ_UNBOUND, 0);
+	if (!backing->loaders)
 		return -ENOMEM;
 	backing->decoders = alloc_workqueue("lwcmem-decode", WQ_UNBOUND, lwcmem_buffers_max());
 	if (!backing->decoders)
@@ -213,6 +227,8 @@ void lwcmem_backing_free(struct lwcmem_backing *backing)
 	}
 	if (backing->servers)
 		destroy_workqueue(backing->servers);
+	if (backing->loaders)
+		destroy_workqueue(backing->loaders);
 	lwcmem_buffers_free(backing);
 	mem_cgroup_put(backing->memcg);
 	if (backing->direct)

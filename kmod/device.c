@@ -58,11 +58,25 @@ static long query(void __user *user)
 
 static int check_attach(const struct lwcmem_attach *attach)
 {
-	if (attach->flags || attach->reserved || attach->bases || attach->base_count)
+	const bool resident = attach->flags & LWCMEM_RESIDENT;
+	const u32 placement = attach->flags & (LWCMEM_INTERLEAVE | LWCMEM_REPLICATE);
+
+	if (attach->flags & ~(LWCMEM_RESIDENT | LWCMEM_INTERLEAVE | LWCMEM_REPLICATE))
 		return -EINVAL;
-	if (attach->view != LWCMEM_VIEW_ARENA && attach->view != LWCMEM_VIEW_FILE)
+	if (attach->reserved || attach->bases || attach->base_count)
 		return -EINVAL;
-	return attach->view == LWCMEM_VIEW_ARENA && attach->file ? -EINVAL : 0;
+	if (placement && (!resident || placement == (LWCMEM_INTERLEAVE | LWCMEM_REPLICATE)))
+		return -EINVAL;
+	switch (attach->view) {
+	case LWCMEM_VIEW_ARENA:
+		return attach->file ? -EINVAL : 0;
+	case LWCMEM_VIEW_FILE:
+		return 0;
+	case LWCMEM_VIEW_PACKED:
+		return attach->file || !resident ? -EINVAL : 0;
+	default:
+		return -EINVAL;
+	}
 }
 
 static struct file *open_region(const struct lwcmem_attach *attach)
@@ -78,7 +92,7 @@ static struct file *open_region(const struct lwcmem_attach *attach)
 	fput(container);
 	if (IS_ERR(backing))
 		return ERR_CAST(backing);
-	return lwcmem_region_open(backing, attach->view, attach->file);
+	return lwcmem_region_open(backing, attach->view, attach->file, attach->flags);
 }
 
 static long attach(const void __user *user)

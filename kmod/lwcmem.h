@@ -10,6 +10,7 @@
  *   tiles    one entry for each tile in flight: who waits for it
  *   decode   stored bytes of a tile -> decoded bytes in a buffer
  *   backing  the .lwc: superblock, checked metadata, stored bytes
+ *   resident a copy of the .lwc in RAM, where somebody asked for it
  *
  * direct stands beside fill: it decodes into the memory of readers. stored reads
  * for decode past the page cache of the .lwc. layout says which tile a byte of a
@@ -23,6 +24,7 @@
 #include <linux/fs.h>
 #include <linux/hashtable.h>
 #include <linux/list.h>
+#include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/wait.h>
@@ -36,6 +38,7 @@
 
 struct attribute_group;
 struct bio_vec;
+struct folio;
 struct iov_iter;
 struct kiocb;
 struct lwcmem_buffer;
@@ -112,6 +115,12 @@ struct lwcmem_backing {
 	unsigned int buffers;		/* all that exist, held ones included */
 	wait_queue_head_t buffer_wait;
 	struct delayed_work trim;
+
+	struct mutex resident_lock;	/* of who looks for copies in RAM and loads them */
+	atomic64_t resident_bytes;	/* loaded so far */
+	struct workqueue_struct *loaders;	/* they wait for the container */
+	/* Copies, not counted, NULL unless all of it is loaded: one anywhere, then one of each node */
+	struct inode *residents[];
 };
 
 /*
@@ -159,9 +168,10 @@ int lwcmem_read_stored(struct lwcmem_backing *backing, void *data, size_t len, u
 void lwcmem_stored_open(struct lwcmem_backing *backing, const struct path *path);
 /* Set up the list of pages of the buffer. */
 void lwcmem_stored_map(struct lwcmem_buffer *buffer);
-/* Stored bytes of a tile, read into the buffer; where they are there, or an error. */
+/* Stored bytes of a tile, read into the buffer or held in RAM until the done; or an error. */
 const u8 *lwcmem_read_tile(struct lwcmem_backing *backing, struct lwcmem_buffer *buffer, u32 len,
 			   u64 offset);
+void lwcmem_tile_done(struct lwcmem_buffer *buffer);
 
 /* --- layout.c --- */
 
@@ -243,8 +253,30 @@ u64 lwcmem_inode_number(u32 view, u64 file);
 void lwcmem_init_inode(struct inode *inode, umode_t mode, const struct inode *like);
 /* The inode of a view, or of a directory as LWCMEM_VIEW_FILE. */
 struct inode *lwcmem_get_inode(struct super_block *sb, u32 view, u64 number);
-/* A new file on the view. Takes over backing, also on failure. */
-struct file *lwcmem_region_open(struct lwcmem_backing *backing, u32 view, u64 file);
+/* What a region is besides: its layout, which it takes over, and operations of its files. */
+void lwcmem_init_region(struct inode *inode, struct lwcmem_layout *layout);
+/* A new file on the view; flags of ATTACH. Takes over backing, also on failure. */
+struct file *lwcmem_region_open(struct lwcmem_backing *backing, u32 view, u64 file, u32 flags);
+
+/* --- resident.c --- */
+
+struct lwcmem_held;
+
+/*
+ * Have the container in RAM until the put, as the flags of ATTACH say; what is
+ * missing is loaded. ENOMEM, EINTR, or what reading gave.
+ */
+struct lwcmem_held *lwcmem_resident_get(struct vfsmount *mount, u32 flags);
+void lwcmem_resident_put(struct lwcmem_held *held);	/* NULL is allowed */
+/* A reference to the inode that is the copy nearest to this CPU; NULL if there is none. */
+struct inode *lwcmem_resident_grab(struct lwcmem_backing *backing);
+/* It is being freed. */
+void lwcmem_resident_evict(struct inode *inode);
+/* Copies the bytes, if they are held. */
+bool lwcmem_resident_read(struct lwcmem_backing *backing, void *data, size_t len, u64 offset);
+/* The bytes themselves if one folio has all of them; its reference in *held keeps them. Else NULL. */
+const u8 *lwcmem_resident_hold(struct lwcmem_backing *backing, size_t len, u64 offset,
+			       struct folio **held);
 
 /* --- fill.c --- */
 
@@ -319,6 +351,7 @@ struct lwcmem_buffer {
 	u8 *decoded;			/* LWC_TILE_MAX bytes */
 	u8 *stored;			/* LWCMEM_STORED_PAGES, which are */
 	struct bio_vec *pages;
+	struct folio *held;		/* has the stored bytes, or NULL */
 	struct lwc_scratch scratch;
 };
 

@@ -3,6 +3,7 @@
 #include <linux/compat.h>
 #include <linux/err.h>
 #include <linux/file.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mount.h>
 #include <linux/pagemap.h>
@@ -23,6 +24,7 @@ static int region_open(struct inode *inode, struct file *file)
 
 static int region_release(struct inode *inode, struct file *file)
 {
+	lwcmem_resident_put(file->private_data);
 	atomic64_dec(&lwcmem_regions);
 	return 0;
 }
@@ -32,7 +34,8 @@ static ssize_t region_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	struct lwcmem_backing *backing = lwcmem_backing_of(file_inode(iocb->ki_filp));
 	ssize_t got;
 
-	if (lwcmem_direct_wanted(iocb, to))
+	if (lwcmem_inode(file_inode(iocb->ki_filp))->view != LWCMEM_VIEW_PACKED &&
+	    lwcmem_direct_wanted(iocb, to))
 		return lwcmem_direct_read(iocb, to);
 	iocb->ki_flags &= ~IOCB_DIRECT;
 	got = generic_file_read_iter(iocb, to);
@@ -63,6 +66,7 @@ static const struct file_operations region_fops = {
 	.llseek = generic_file_llseek,
 	.read_iter = region_read_iter,
 	.mmap = generic_file_readonly_mmap,
+	.get_unmapped_area = thp_get_unmapped_area,
 	.splice_read = lwcmem_splice_read,
 	.unlocked_ioctl = region_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
@@ -107,6 +111,14 @@ void lwcmem_init_inode(struct inode *inode, umode_t mode, const struct inode *li
 	lwcmem_copy_times(inode, like);
 }
 
+void lwcmem_init_region(struct inode *inode, struct lwcmem_layout *layout)
+{
+	lwcmem_inode(inode)->layout = layout;
+	inode->i_size = layout->length;
+	inode->i_blocks = DIV_ROUND_UP_ULL(layout->length, 512);
+	inode->i_fop = &region_fops;
+}
+
 static int init_region(struct inode *inode, umode_t mode, const struct lwc_file *file)
 {
 	struct lwcmem_layout *layout = lwcmem_layout_load(lwcmem_backing_of(inode), file);
@@ -114,10 +126,7 @@ static int init_region(struct inode *inode, umode_t mode, const struct lwc_file 
 	if (IS_ERR(layout))
 		return PTR_ERR(layout);
 	lwcmem_init_inode(inode, S_IFREG | mode, d_inode(inode->i_sb->s_root));
-	lwcmem_inode(inode)->layout = layout;
-	inode->i_size = layout->length;
-	inode->i_blocks = DIV_ROUND_UP_ULL(layout->length, 512);
-	inode->i_fop = &region_fops;
+	lwcmem_init_region(inode, layout);
 	inode->i_mapping->a_ops = &lwcmem_aops;
 	mapping_set_gfp_mask(inode->i_mapping, GFP_USER | __GFP_MOVABLE);
 	return 0;
@@ -167,7 +176,11 @@ struct inode *lwcmem_get_inode(struct super_block *sb, u32 view, u64 number)
 /* alloc_file_pseudo does not all that open does: module reference, modes, read-ahead. */
 static struct file *open_inode(struct inode *inode, struct vfsmount *mount)
 {
-	bool arena = lwcmem_inode(inode)->view == LWCMEM_VIEW_ARENA;
+	static const char * const names[] = {
+		[LWCMEM_VIEW_ARENA] = "lwcmem:arena",
+		[LWCMEM_VIEW_FILE] = "lwcmem:file",
+		[LWCMEM_VIEW_PACKED] = "lwcmem:packed",
+	};
 	struct file *file;
 
 	if (S_ISDIR(inode->i_mode)) {
@@ -175,7 +188,7 @@ static struct file *open_inode(struct inode *inode, struct vfsmount *mount)
 		return ERR_PTR(-EISDIR);
 	}
 	__module_get(THIS_MODULE);
-	file = alloc_file_pseudo(inode, mount, arena ? "lwcmem:arena" : "lwcmem:file",
+	file = alloc_file_pseudo(inode, mount, names[lwcmem_inode(inode)->view],
 				 O_RDONLY | O_LARGEFILE, &region_fops);
 	if (IS_ERR(file)) {
 		module_put(THIS_MODULE);
@@ -189,16 +202,42 @@ static struct file *open_inode(struct inode *inode, struct vfsmount *mount)
 	return file;
 }
 
-struct file *lwcmem_region_open(struct lwcmem_backing *backing, u32 view, u64 number)
+/* held: what the file keeps in RAM until it is closed, or NULL. */
+static struct file *open_view(struct vfsmount *mount, u32 view, u64 number,
+			      struct lwcmem_held *held)
+{
+	struct inode *inode;
+	struct file *file;
+
+	if (view == LWCMEM_VIEW_PACKED)
+		inode = lwcmem_resident_grab(mount->mnt_sb->s_fs_info);
+	else
+		inode = lwcmem_get_inode(mount->mnt_sb, view, number);
+	if (IS_ERR(inode))
+		return ERR_CAST(inode);
+	file = open_inode(inode, mount);
+	if (!IS_ERR(file))
+		file->private_data = held;
+	return file;
+}
+
+struct file *lwcmem_region_open(struct lwcmem_backing *backing, u32 view, u64 number, u32 flags)
 {
 	struct vfsmount *mount = lwcmem_mount_backing(backing);
-	struct inode *inode;
+	struct lwcmem_held *held = NULL;
 	struct file *file;
 
 	if (IS_ERR(mount))
 		return ERR_CAST(mount);
-	inode = lwcmem_get_inode(mount->mnt_sb, view, number);
-	file = IS_ERR(inode) ? ERR_CAST(inode) : open_inode(inode, mount);
+	if (flags & LWCMEM_RESIDENT)
+		held = lwcmem_resident_get(mount, flags);
+	if (IS_ERR(held)) {
+		file = ERR_CAST(held);
+	} else {
+		file = open_view(mount, view, number, held);
+		if (IS_ERR(file))
+			lwcmem_resident_put(held);
+	}
 	mntput(mount);
 	return file;
 }

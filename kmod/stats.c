@@ -91,7 +91,8 @@ void lwcmem_fill_info(struct lwcmem_info *info, struct inode *inode)
 		.readahead_tiles = atomic64_read(&stats->readahead_tiles),
 		.bytes_read = atomic64_read(&stats->bytes_read),
 		.tiles_straight = atomic64_read(&stats->tiles_straight),
-		.direct_align = LWCMEM_DIRECT_ALIGN,
+		.direct_align = region->view == LWCMEM_VIEW_PACKED ? 0 : LWCMEM_DIRECT_ALIGN,
+		.bytes_resident = atomic64_read(&backing->resident_bytes),
 	};
 	memcpy(info->uuid, backing->sb.uuid, sizeof(info->uuid));
 }
@@ -108,11 +109,12 @@ static void show_latency(struct seq_file *m, const struct lwcmem_stats *stats)
 
 void lwcmem_show_fdinfo(struct seq_file *m, struct file *file)
 {
+	static const char * const view_names[] = { "arena", "file", "packed" };
 	struct lwcmem_backing *backing = lwcmem_backing_of(file_inode(file));
 	struct lwcmem_info info;
 
 	lwcmem_fill_info(&info, file_inode(file));
-	seq_printf(m, "lwcmem-view:\t%s\n", info.view == LWCMEM_VIEW_ARENA ? "arena" : "file");
+	seq_printf(m, "lwcmem-view:\t%s\n", view_names[info.view]);
 	if (info.view == LWCMEM_VIEW_FILE)
 		seq_printf(m, "lwcmem-file:\t%llu\n", info.file);
 	seq_puts(m, "lwcmem-container:\t");
@@ -134,4 +136,6 @@ void lwcmem_show_fdinfo(struct seq_file *m, struct file *file)
 	seq_printf(m, "lwcmem-bytes-cached:\t%llu\n",
 		   (u64)file_inode(file)->i_mapping->nrpages << PAGE_SHIFT);
 	show_latency(m, &backing->stats);
+	seq_printf(m, "lwcmem-bytes-resident:\t%llu\n", info.bytes_resident);
+	seq_printf(m, "lwcmem-bytes-container:\t%llu\n", lwc_le64(&backing->sb.file_size));
 }

@@ -34,6 +34,7 @@ static struct inode *alloc_inode(struct super_block *sb)
 
 	if (!region)
 		return NULL;
+	region->view = LWCMEM_VIEW_ARENA;
 	region->layout = NULL;
 	return &region->vfs_inode;
 }
@@ -45,6 +46,8 @@ static void free_inode(struct inode *inode)
 
 static void evict_inode(struct inode *inode)
 {
+	if (lwcmem_inode(inode)->view == LWCMEM_VIEW_PACKED)
+		lwcmem_resident_evict(inode);
 	truncate_inode_pages_final(&inode->i_data);
 	clear_inode(inode);
 	lwcmem_layout_free(lwcmem_inode(inode)->layout);

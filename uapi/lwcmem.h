@@ -106,7 +106,42 @@ struct lwcmem_query {
 enum lwcmem_view {
 	LWCMEM_VIEW_ARENA = 0,	/* all tensors, each at its arena_offset */
 	LWCMEM_VIEW_FILE = 1,	/* one original file, by index in FILES */
+	LWCMEM_VIEW_PACKED = 2,	/* the .lwc itself, from its copy in RAM: needs LWCMEM_RESIDENT */
 };
+
+/*
+ * Flags of ATTACH.
+ *
+ * RESIDENT: hold all bytes of the container in RAM, once, however many ask for
+ * it. Tiles of all its regions, also of those attached without the flag, are
+ * decoded from there and the container is read no more; the crc of a tile is
+ * checked at each decode all the same. Loading is a part of ATTACH, by the first
+ * who asks; bytes_resident of lwcmem_info, and fdinfo of other regions of the
+ * container, show how far it is. The memory is charged to the memory cgroup of
+ * who loads it, for as long as it exists, is in huge pages where the kernel has
+ * them, and is neither reclaimed nor swapped nor dropped by fadvise or
+ * drop_caches; no RLIMIT counts it. It goes when the last descriptor or mapping
+ * of those attached with the flag is closed; then regions without it read the
+ * container again. Pages of the container in the page cache are given up as it is
+ * loaded, unless they are mapped.
+ *
+ * INTERLEAVE, REPLICATE: one of them, only with RESIDENT. Spread the memory over
+ * the NUMA nodes that the caller may use, 2 MiB on each in turn; or have a copy on
+ * each of these nodes: then tiles are decoded from the copy of the node where that
+ * is done, and VIEW_PACKED is that of the node where ATTACH is called. Without
+ * either, the caller's memory policy places the copy (numactl, set_mempolicy), by
+ * default on the node that loads it. A copy that exists already stays where it is,
+ * and does for all but REPLICATE, which loads what is missing.
+ *
+ * VIEW_PACKED are the bytes of one generation: file_size bytes of its superblock,
+ * and the slot of a newer generation, if an update has written one, is zeroes. So
+ * they are a whole .lwc to any reader. A shared mapping has huge pages, and its
+ * pages are those of all other processes: smaps shows them as file pages, huge
+ * ones as FilePmdMapped, and Pss as this process's share.
+ */
+#define LWCMEM_RESIDENT		0x1u
+#define LWCMEM_INTERLEAVE	0x2u
+#define LWCMEM_REPLICATE	0x4u
 
 /*
  * Make a region of a container. On the control device; returns a new
@@ -114,7 +149,9 @@ enum lwcmem_view {
  *
  *   EBADF	fd is not open for reading
  *   EINVAL	not a regular file, unknown view or flag, reserved not zero,
- *		a file index beyond the table
+ *		a file index beyond the table or with VIEW_ARENA or VIEW_PACKED;
+ *		VIEW_PACKED, INTERLEAVE or REPLICATE without RESIDENT, or the last
+ *		two together
  *   EBADMSG	not an .lwc container, or its superblock or tables are damaged
  *   EOPNOTSUPP	the container needs a feature that this module does not know, or
  *		depends on a base container (the kernel log says so)
@@ -122,11 +159,13 @@ enum lwcmem_view {
  *   ELOOP	fd is itself a region or in a mount, or lies on too many stacked
  *		filesystems
  *   EIO, EINTR	reading the container failed, or a fatal signal came
- *   ENOMEM, EMFILE, ENFILE, EFAULT, E2BIG
+ *   ENOMEM	also where RESIDENT does not fit into the memory of the machine or of
+ *		the memory cgroup; nothing is held then, and nobody is killed for it
+ *   EMFILE, ENFILE, EFAULT, E2BIG
  */
 struct lwcmem_attach {
 	__u32 size;		/* in: sizeof(struct) */
-	__u32 flags;		/* none yet: 0 */
+	__u32 flags;		/* LWCMEM_RESIDENT, and INTERLEAVE or REPLICATE */
 	__s32 fd;		/* the .lwc */
 	__u32 view;		/* enum lwcmem_view */
 	__u64 file;		/* VIEW_FILE: index in the FILES table, else 0 */
@@ -143,10 +182,10 @@ struct lwcmem_info {
 	__u32 size;		/* in: sizeof(struct) */
 	__u32 view;
 	__u64 file;		/* as attached */
-	__u64 length;		/* decoded bytes of the region */
+	__u64 length;		/* bytes of the region */
 	__u64 generation;
 	__u8 uuid[16];
-	__u32 tile_bytes;	/* most common tile; reads of whole tiles are fastest */
+	__u32 tile_bytes;	/* most common tile; reads of whole tiles are fastest. 0: PACKED */
 	__u32 isa;		/* as in lwcmem_query */
 	__u64 tiles_decoded;	/* each decode counts, also of the same tile */
 	__u64 bytes_decoded;
@@ -159,6 +198,7 @@ struct lwcmem_info {
 	__u64 tiles_straight;	/* of tiles_decoded, those decoded right into a reader's memory */
 	__u32 direct_align;	/* of offset and length with O_DIRECT; 0: there is no O_DIRECT */
 	__u32 reserved;		/* 0 */
+	__u64 bytes_resident;	/* RAM that holds the container, also while it is loaded */
 };
 
 #define LWCMEM_IOC_MAGIC	0xD5

@@ -68,19 +68,56 @@ static void einval_no_regular_file(void)
 static void einval_view(void)
 {
     set_up();
-    CHECK_ERROR(attach(control, container, 2, 0), EINVAL);
+    CHECK_ERROR(attach(control, container, 3, 0), EINVAL);
     CHECK_ERROR(attach(control, container, ~0u, 0), EINVAL);
 }
 
 static void einval_flags(void)
 {
     set_up();
-    for (int bit = 0; bit < 32; bit++) {
+    for (int bit = 3; bit < 32; bit++) {
         struct lwcmem_attach request = good();
 
-        request.flags = 1u << bit;
+        request.flags = LWCMEM_RESIDENT | 1u << bit;
         CHECK_ERROR(attach_request(request), EINVAL);
     }
+}
+
+static void einval_not_resident(void)
+{
+    struct lwcmem_attach request;
+
+    set_up();
+    request = good();
+    request.view = LWCMEM_VIEW_PACKED;
+    CHECK_ERROR(attach_request(request), EINVAL);
+    request = good();
+    request.flags = LWCMEM_INTERLEAVE;
+    CHECK_ERROR(attach_request(request), EINVAL);
+    request.flags = LWCMEM_REPLICATE;
+    CHECK_ERROR(attach_request(request), EINVAL);
+}
+
+static void einval_two_placements(void)
+{
+    struct lwcmem_attach request;
+
+    set_up();
+    request = good();
+    request.flags = LWCMEM_RESIDENT | LWCMEM_INTERLEAVE | LWCMEM_REPLICATE;
+    CHECK_ERROR(attach_request(request), EINVAL);
+}
+
+static void einval_file_with_packed(void)
+{
+    struct lwcmem_attach request;
+
+    set_up();
+    request = good();
+    request.view = LWCMEM_VIEW_PACKED;
+    request.flags = LWCMEM_RESIDENT;
+    request.file = 1;
+    CHECK_ERROR(attach_request(request), EINVAL);
 }
 
 static void einval_reserved(void)
@@ -339,6 +376,9 @@ static const struct test_case cases[] = {
     {"EINVAL: not a regular file", einval_no_regular_file, 0},
     {"EINVAL: unknown view", einval_view, 0},
     {"EINVAL: unknown flag", einval_flags, 0},
+    {"EINVAL: PACKED, INTERLEAVE or REPLICATE without RESIDENT", einval_not_resident, 0},
+    {"EINVAL: INTERLEAVE and REPLICATE", einval_two_placements, 0},
+    {"EINVAL: a file index with PACKED", einval_file_with_packed, 0},
     {"EINVAL: reserved fields", einval_reserved, 0},
     {"EINVAL: file index with ARENA", einval_file_with_arena, 0},
     {"EINVAL: file index beyond the table", einval_file_beyond_table, 0},

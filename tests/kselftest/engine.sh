@@ -5,7 +5,7 @@
 # loaded. DATA: NAME/ and NAME.lwc for story and aligned, story-bad.lwc; LWCMEM: the tool.
 # ISAS, THREADS: fewer of them, where the guest is slow.
 DATA=${DATA:-/data} LWCMEM=${LWCMEM:-/bin/lwcmem}
-ISAS=${ISAS:-scalar avx2 avx512} THREADS=${THREADS:-1 2 3} BACKENDS="fused user kmod"
+ISAS=${ISAS:-scalar avx2 avx512} THREADS=${THREADS:-1 2 3} BACKENDS="fused user kmod packed"
 work=${TMPDIR:-/tmp}/engine.$$
 mkdir -p "$work" && trap 'rm -rf "$work"' EXIT
 number=0 bad=0
@@ -46,6 +46,8 @@ compare() {
 		case " $* " in *" kmod "*)
 			why=$(check_bytes)
 			[ -z "$why" ] || { echo "-j $threads: $why"; return; } ;;
+		*" --hugepages "*)
+			! grep -q copied "$work/error" || { echo "-j $threads: $(cat "$work/error")"; return; } ;;
 		esac
 	done
 }
@@ -64,6 +66,8 @@ for model in story aligned; do
 			name="$model: $backend, $isa, same logits with $THREADS threads"
 			if [ -n "$lacks" ]; then skip "$name" "this CPU does not have $isa"
 			elif [ $backend = plain ]; then result "$(compare "$DATA/$model" "$isa")" "$name"
+			elif [ $backend = packed ]; then
+				result "$(compare "$DATA/$model.lwc" "$isa" --backend fused --hugepages)" "$name"
 			else result "$(compare "$DATA/$model.lwc" "$isa" --backend $backend)" "$name"; fi
 		done
 	done

@@ -1,18 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A region larger than its reader's memory.max is read whole, and all of it is accounted. */
+#include "libgroup.h"
 #include "libregion.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#define ROOT "/sys/fs/cgroup"
-#define GROUP ROOT "/lwcmem-test"
 
 struct reader {
     struct view view;
@@ -20,57 +11,11 @@ struct reader {
     int threads;
 };
 
-static void remove_group(void)
-{
-    for (int i = 0; i < 500 && rmdir(GROUP) && errno == EBUSY; i++)
-        sleep_ms(20);
-}
-
-static void make_group(uint64_t limit)
-{
-    char text[40];
-
-    if (access(ROOT "/cgroup.controllers", R_OK))
-        test_skip("no cgroup2 at " ROOT);
-    write_text(ROOT "/cgroup.subtree_control", "+memory");
-    remove_group();
-    CHECK(!mkdir(GROUP, 0755), GROUP ": %m");
-    if (access(GROUP "/memory.max", W_OK)) {
-        rmdir(GROUP);
-        test_skip("no memory controller");
-    }
-    snprintf(text, sizeof(text), "%llu", (unsigned long long)limit);
-    CHECK(write_text(GROUP "/memory.max", text), "memory.max: %m");
-    /* without swap, so that nothing but the region's pages can go */
-    write_text(GROUP "/memory.swap.max", "0");
-}
-
-static uint64_t group_number(const char *file, const char *key)
-{
-    char path[100];
-    uint64_t value;
-
-    snprintf(path, sizeof(path), GROUP "/%s", file);
-    CHECK(read_number(path, key, &value), "%s: no %s", path, key ? key : "number");
-    return value;
-}
-
-static bool files_reach(void *wanted)
-{
-    return group_number("memory.stat", "file") >= *(uint64_t *)wanted;
-}
-
-/* Whether the group has so much of files. The kernel may take two seconds to sum it up. */
-static bool charged(uint64_t wanted)
-{
-    return wait_until(files_reach, &wanted, 6);
-}
-
 static void read_twice(void *argument)
 {
     struct reader *reader = argument;
 
-    CHECK(write_text(GROUP "/cgroup.procs", "0"), "cgroup.procs: %m");
+    join_group();
     for (int i = 0; i < 2; i++) {
         if (reader->mapped)
             check_mapped(&reader->view);

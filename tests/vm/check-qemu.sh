@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# The module's tests under the distribution's own kernel in QEMU: two CPUs, preemption, huge pages, a real FPU. With KVM
+# The module's tests under the distribution's own kernel in QEMU: two CPUs and NUMA nodes, preemption, huge pages, a real FPU. With KVM
 # where that works, else emulated: then AVX2 runs hundreds of times slower, and AVX-512 is missing. Environment:
 # LWCMEM_TESTS (part of the names of the tests to run), LWCMEM_PARAMS (for insmod), QEMU_LIMIT (seconds a program may
 # take), QEMU_ACCEL (kvm or tcg instead of probing).
@@ -13,11 +13,15 @@ limit=${QEMU_LIMIT:-300}
 arguments="quiet console=ttyS0 panic=-1 printk.devkmsg=on log_buf_len=4M hugepages=$GUEST_HUGEPAGES
 	rcupdate.rcu_cpu_stall_timeout=60 watchdog_thresh=30"
 
+# Two nodes with a CPU each: where memory lies can be seen.
+numa=(-object memory-backend-ram,id=m0,size=1G -numa node,memdev=m0,cpus=0
+	-object memory-backend-ram,id=m1,size=1G -numa node,memdev=m1,cpus=1)
+
 # qemu_command ACCELERATOR LOG RESULTS ARGUMENTS [QEMU-OPTIONS...]: sets command
 qemu_command() {
 	local accel=(-accel tcg,thread=multi -cpu max)
 	[ "$1" != kvm ] || accel=(-accel kvm -cpu host)
-	command=(qemu-system-x86_64 "${accel[@]}" -smp 2 -m 2G -M pc -nodefaults -no-user-config -display none -no-reboot
+	command=(qemu-system-x86_64 "${accel[@]}" -smp 2 -m 2G -M pc "${numa[@]}" -nodefaults -no-user-config -display none -no-reboot
 		-serial "file:$2" -serial "file:$3" -kernel "$kernel/vmlinuz" -initrd "$work/initrd" -append "$(echo $4)" "${@:5}")
 }
 

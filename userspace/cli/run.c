@@ -20,6 +20,7 @@ struct options {
     bool json;
     uint32_t isa;
     bool auto_backend;
+    bool hugepages;
     enum weights_backend backend;
     struct generate_options generate;
 };
@@ -225,11 +226,13 @@ static struct weights *open_weights(const struct options *options, uint32_t isa,
         return NULL;
     }
     if (!S_ISDIR(status.st_mode))
-        return weights_open_container(options->model, options->base, options->backend, isa,
-                                      options->generate.threads, kernels, failure);
-    if (options->auto_backend)
+        return weights_open_container(options->model, options->base, options->backend,
+                                      options->hugepages, isa, options->generate.threads, kernels,
+                                      failure);
+    if (options->auto_backend && !options->hugepages)
         return weights_open_plain(options->model, kernels, failure);
-    fail(failure, "%s: a plain model has no backends; pack it first, or leave --backend out",
+    fail(failure,
+         "%s: a plain model has no backends; pack it first, or leave --backend and --hugepages out",
          options->model);
     return NULL;
 }
@@ -351,6 +354,9 @@ static const char *take_option(int option, struct options *options, struct failu
     case 'B':
         options->base = optarg;
         return NULL;
+    case 'H':
+        options->hugepages = true;
+        return NULL;
     case 'l':
         options->logits = optarg;
         return NULL;
@@ -363,19 +369,13 @@ static const char *take_option(int option, struct options *options, struct failu
 static int run(int argc, char **argv)
 {
     static const struct option names[] = {
-        {"prompt", required_argument, NULL, 'p'},
-        {"temp", required_argument, NULL, 't'},
-        {"top-p", required_argument, NULL, 'P'},
-        {"seed", required_argument, NULL, 's'},
-        {"context", required_argument, NULL, 'c'},
-        {"threads", required_argument, NULL, 'j'},
-        {"isa", required_argument, NULL, 'i'},
-        {"logits", required_argument, NULL, 'l'},
-        {"backend", required_argument, NULL, 'b'},
-        {"base", required_argument, NULL, 'B'},
-        {"json", no_argument, NULL, 'J'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"prompt", required_argument, NULL, 'p'},  {"temp", required_argument, NULL, 't'},
+        {"top-p", required_argument, NULL, 'P'},   {"seed", required_argument, NULL, 's'},
+        {"context", required_argument, NULL, 'c'}, {"threads", required_argument, NULL, 'j'},
+        {"isa", required_argument, NULL, 'i'},     {"logits", required_argument, NULL, 'l'},
+        {"backend", required_argument, NULL, 'b'}, {"base", required_argument, NULL, 'B'},
+        {"hugepages", no_argument, NULL, 'H'},     {"json", no_argument, NULL, 'J'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
     };
     struct options options = {
         .auto_backend = true,
@@ -396,6 +396,8 @@ static int run(int argc, char **argv)
     }
     if (argc - optind != 1 || !options.generate.prompt)
         return cli_usage(&command_run, "give one MODEL and -p PROMPT");
+    if (options.hugepages && options.backend != WEIGHTS_FUSED)
+        return cli_usage(&command_run, "--hugepages is for the backend fused");
     options.model = argv[optind];
     return run_path(&options, &failure) < 0 ? cli_failed(&failure) : EXIT_DONE;
 }
@@ -404,7 +406,7 @@ const struct command command_run = {
     .name = "run",
     .usage = "MODEL -p PROMPT [-n N] [--temp T] [--top-p P] [--seed S] [-c CONTEXT]\n"
              "           [-j N] [--backend auto|fused|user|kmod] [--isa auto|scalar|avx2|avx512]\n"
-             "           [--base BASE.lwc] [--logits FILE] [--json]",
+             "           [--base BASE.lwc] [--hugepages] [--logits FILE] [--json]",
     .summary = "continue a text with a model of the Llama family",
     .help =
         "MODEL           a HuggingFace directory, or a container of one\n"
@@ -419,6 +421,9 @@ const struct command command_run = {
         "                ahead into buffers, kmod reads decoded tiles ahead from the kernel\n"
         "                module: insmod lwcmem.ko first (LWCMEM_DEVICE: instead of /dev/lwcmem)\n"
         "--base BASE.lwc the container that MODEL was packed against, if it was (not with kmod)\n"
+        "--hugepages     fused: read the container from huge pages, which the kernel module "
+        "shares\n"
+        "                with all processes; without the module it is copied for this one\n"
         "--isa I         instructions to use (default: the fastest; wins over LWCMEM_ISA)\n"
         "--logits FILE   write the logits of each new token: little-endian fp32\n"
         "--json          for scripts\n",

@@ -13,6 +13,7 @@
 #include "container/failure.h"
 #include "kernels/kernels.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -84,10 +85,11 @@ struct weights {
 
 /*
  * A container. base: what it depends on, or NULL. isa: mask of what kernels and decoders may use;
- * threads: that multiply. NULL with a message.
+ * threads: that multiply. hugepages: as in lwcmem_options, fused alone has them. NULL with a
+ * message.
  */
 struct weights *weights_open_container(const char *path, const char *base,
-                                       enum weights_backend backend, uint32_t isa,
+                                       enum weights_backend backend, bool hugepages, uint32_t isa,
                                        unsigned int threads, const struct kernels *kernels,
                                        struct failure *failure);
 

@@ -192,7 +192,7 @@ static const struct weights_ops lwc_ops = {
 };
 
 struct weights *weights_open_container(const char *path, const char *base,
-                                       enum weights_backend backend, uint32_t isa,
+                                       enum weights_backend backend, bool hugepages, uint32_t isa,
                                        unsigned int threads, const struct kernels *kernels,
                                        struct failure *failure)
 {
@@ -209,6 +209,7 @@ struct weights *weights_open_container(const char *path, const char *base,
         .isa = isa,
         .threads = threads,
         .base = base,
+        .hugepages = hugepages,
     };
     struct container_weights *self = calloc(1, sizeof(*self));
     char error[LWCMEM_ERROR_SIZE];

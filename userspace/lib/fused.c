@@ -5,6 +5,7 @@
  * buffer, which stays in its cache, and multiplied from there.
  */
 #include "model.h"
+#include "packed.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -12,15 +13,27 @@
 #include <string.h>
 #include <sys/mman.h>
 
-int fused_open(struct lwcmem_model *model, struct failure *failure)
+static const uint8_t *map_file(struct container *container, size_t size, struct failure *failure)
 {
-    uint64_t size = container_superblock(model->container)->file_size;
-    void *map = mmap(NULL, size, PROT_READ, MAP_SHARED, container_fd(model->container), 0);
+    void *map = mmap(NULL, size, PROT_READ, MAP_SHARED, container_fd(container), 0);
 
-    if (map == MAP_FAILED)
-        return fail_errno(failure, errno, "%s: cannot map", container_path(model->container));
-    model->map = map;
-    model->map_size = size;
+    if (map != MAP_FAILED)
+        return map;
+    fail_errno(failure, errno, "%s: cannot map", container_path(container));
+    return NULL;
+}
+
+int fused_open(struct lwcmem_model *model, const struct lwcmem_options *options,
+               struct failure *failure)
+{
+    model->map_size = container_superblock(model->container)->file_size;
+    if (options && options->hugepages)
+        model->map = packed_map(model->container, options->device, model->map_size, model->notice,
+                                sizeof(model->notice), failure);
+    else
+        model->map = map_file(model->container, model->map_size, failure);
+    if (!model->map)
+        return -1;
     model->checked =
         calloc(container_count(model->container, LWC_TABLE_TILES) + 1, sizeof(*model->checked));
     if (!model->checked)

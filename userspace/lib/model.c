@@ -72,9 +72,9 @@ static int open_model(struct lwcmem_model *model, const char *path,
         return -1;
     model->kernels = kernels_select(model->workers[0].decoder.isa);
     if (model->backend == LWCMEM_BACKEND_FUSED)
-        return fused_open(model, failure);
+        return fused_open(model, options, failure);
     if (model->backend == LWCMEM_BACKEND_KMOD)
-        model->region = region_attach(model->container, options->device, failure);
+        model->region = region_attach(model->container, REGION_ARENA, options->device, failure);
     if (model->region >= 0)
         model->direct = region_open_direct(model->region, &model->direct_align);
     return model->backend == LWCMEM_BACKEND_KMOD && model->region < 0 ? -1 : 0;

@@ -50,7 +50,8 @@ struct lwcmem_model {
 };
 
 /* What a backend does with rows that begin and end with tiles. */
-int fused_open(struct lwcmem_model *model, struct failure *failure);
+int fused_open(struct lwcmem_model *model, const struct lwcmem_options *options,
+               struct failure *failure);
 void fused_close(struct lwcmem_model *model);
 int fused_multiply(struct lwcmem_model *model, const struct lwcmem_tensor *tensor,
                    struct worker *worker, uint64_t first_row, uint64_t rows,

@@ -10,17 +10,21 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-static int open_device(const char *device, struct failure *failure)
+/* What does without the module, for messages. */
+static const char *instead(enum region_view view)
+{
+    return view == REGION_ARENA ? ", or use the backend fused, which needs no kernel module" : "";
+}
+
+static int open_device(const char *device, enum region_view view, struct failure *failure)
 {
     int fd = open(device, O_RDWR | O_CLOEXEC), error = errno;
 
     if (fd >= 0)
         return fd;
     if (error == ENOENT || error == ENXIO || error == ENODEV)
-        return fail(failure,
-                    "%s: %s: insmod lwcmem.ko first, or use the backend fused, which needs no "
-                    "kernel module",
-                    device, strerror(error));
+        return fail(failure, "%s: %s: insmod lwcmem.ko first%s", device, strerror(error),
+                    instead(view));
     if (error == EACCES || error == EPERM)
         return fail(failure,
                     "%s: %s: it is for root and the device's group: as root, chgrp GROUP %s for a "
@@ -29,13 +33,15 @@ static int open_device(const char *device, struct failure *failure)
     return fail_errno(failure, error, "%s: cannot open", device);
 }
 
-static int attach(int control, const char *device, struct container *container,
-                  struct failure *failure)
+static int attach(int control, enum region_view view, const char *device,
+                  struct container *container, struct failure *failure)
 {
+    bool packed = view == REGION_PACKED;
     struct lwcmem_attach request = {
         .size = sizeof(request),
+        .flags = packed ? LWCMEM_RESIDENT : 0,
         .fd = container_fd(container),
-        .view = LWCMEM_VIEW_ARENA,
+        .view = packed ? LWCMEM_VIEW_PACKED : LWCMEM_VIEW_ARENA,
     };
     int region = ioctl(control, LWCMEM_IOC_ATTACH, &request), error = errno;
 
@@ -51,8 +57,8 @@ static int attach(int control, const char *device, struct container *container,
     if (error == EOPNOTSUPP)
         return fail(failure,
                     "%s: it needs a feature that the loaded module does not have: load the "
-                    "lwcmem.ko of this version, or use the backend fused",
-                    container_path(container));
+                    "lwcmem.ko of this version%s",
+                    container_path(container), instead(view));
     return fail_errno(failure, error, "%s: the kernel module (%s) does not attach it",
                       container_path(container), device);
 }
@@ -68,21 +74,24 @@ static int query(int region, const char *path, struct lwcmem_info *info, struct 
 }
 
 /* The module may have seen a newer generation of the file than container_open did. */
-static int check_same(int region, struct container *container, struct failure *failure)
+static int check_same(int region, enum region_view view, struct container *container,
+                      struct failure *failure)
 {
     const struct lwc_superblock *superblock = container_superblock(container);
+    uint64_t length = view == REGION_PACKED ? superblock->file_size : superblock->arena_size;
     struct lwcmem_info info;
 
     if (query(region, container_path(container), &info, failure) < 0)
         return -1;
-    if (info.generation == superblock->generation && info.length >= superblock->arena_size &&
+    if (info.generation == superblock->generation && info.length >= length &&
         memcmp(info.uuid, superblock->uuid, sizeof(info.uuid)) == 0)
         return 0;
     return fail(failure, "%s: it was changed while it was opened; try again",
                 container_path(container));
 }
 
-int region_attach(struct container *container, const char *device, struct failure *failure)
+int region_attach(struct container *container, enum region_view view, const char *device,
+                  struct failure *failure)
 {
     int control, region;
 
@@ -90,12 +99,12 @@ int region_attach(struct container *container, const char *device, struct failur
         device = secure_getenv("LWCMEM_DEVICE");
     if (!device)
         device = LWCMEM_DEVICE;
-    control = open_device(device, failure);
+    control = open_device(device, view, failure);
     if (control < 0)
         return -1;
-    region = attach(control, device, container, failure);
+    region = attach(control, view, device, container, failure);
     close(control); /* a region does not need it */
-    if (region >= 0 && check_same(region, container, failure) < 0) {
+    if (region >= 0 && check_same(region, view, container, failure) < 0) {
         close(region);
         return -1;
     }
