@@ -35,6 +35,7 @@ static void free_buffer(struct lwcmem_buffer *buffer)
 		return;
 	vfree(buffer->decoded);
 	vfree(buffer->stored);
+	vfree(buffer->base);
 	vfree(buffer->scratch.tile);
 	vfree(buffer->scratch.zstd);
 	kfree(buffer);
@@ -51,7 +52,10 @@ static struct lwcmem_buffer *alloc_buffer(struct lwcmem_backing *backing)
 	buffer->scratch.tile = alloc_charged(backing, LWC_SCRATCH_TILE);
 	buffer->scratch.zstd_len = lwc_zstd_workspace();
 	buffer->scratch.zstd = alloc_charged(backing, buffer->scratch.zstd_len);
-	if (buffer->decoded && buffer->stored && buffer->scratch.tile && buffer->scratch.zstd)
+	if (backing->base)
+		buffer->base = alloc_charged(backing, LWC_TILE_MAX);
+	if (buffer->decoded && buffer->stored && buffer->scratch.tile && buffer->scratch.zstd &&
+	    !buffer->base == !backing->base)
 		return buffer;
 	free_buffer(buffer);
 	return NULL;

@@ -53,8 +53,10 @@ u32 lwcmem_cpu_isa(void)
 }
 
 /* Codecs that gain by vectors and never call zstd, which would hold off preemption for long. */
-static bool decodes_in_vectors(const struct lwc_tile *entry)
+static bool decodes_in_vectors(const struct lwc_impl *impl, const struct lwc_tile *entry)
 {
+	if (entry->chain[0] == LWC_CODEC_DELTA)
+		return impl->isa == LWC_ISA_AVX512;
 	return entry->chain[0] == LWC_CODEC_LEVELS || entry->chain[0] == LWC_CODEC_SPARSE ||
 	       entry->chain[0] == LWC_CODEC_GRID;
 }
@@ -64,7 +66,7 @@ enum lwc_error lwcmem_decode_stored(const struct lwc_impl *impl, const struct lw
 				    const u8 *stored, u8 *decoded, u32 length,
 				    struct lwc_scratch *scratch)
 {
-	bool fpu = impl->uses_fpu && decodes_in_vectors(entry);
+	bool fpu = impl->uses_fpu && decodes_in_vectors(impl, entry);
 	enum lwc_error error;
 
 	if (fpu)
@@ -78,52 +80,93 @@ enum lwc_error lwcmem_decode_stored(const struct lwc_impl *impl, const struct lw
 	return error;
 }
 
-static void report(struct lwcmem_tile *tile, const struct lwc_object *object, int error,
-		   const char *problem)
+/* base, ref: the tile of the base that is to blame, or NULL. */
+static void report(struct lwcmem_tile *tile, const struct lwc_object *object,
+		   struct lwcmem_backing *base, u64 ref, int error, const char *problem)
 {
 	char *name = object ? lwcmem_get_name(tile->backing, object) : NULL;
+	const char *kind = name ? "tensor " : "object";
+	int length = name ? (int)strlen(name) : 0;
 
-	pr_err_ratelimited("%pD4: %s%*pE, tile %llu: %s (%d)\n", tile->backing->file,
-			   name ? "tensor " : "object", name ? (int)strlen(name) : 0,
-			   name ? name : "", tile->number, problem, error);
+	if (base)
+		pr_err_ratelimited("%pD4: %s%*pE, tile %llu: tile %llu of its base %pD4: %s (%d)\n",
+				   tile->backing->file, kind, length, name ? name : "",
+				   tile->number, ref, base->file, problem, error);
+	else
+		pr_err_ratelimited("%pD4: %s%*pE, tile %llu: %s (%d)\n", tile->backing->file,
+				   kind, length, name ? name : "", tile->number, problem, error);
 	kfree(name);
+}
+
+/* Stored bytes of a container's tile to length decoded ones. problem: set on errors. */
+static int decode_entry(struct lwcmem_backing *container, const struct lwc_tile *entry,
+			struct lwcmem_buffer *buffer, u8 *decoded, u32 length, u32 *stored,
+			const char **problem)
+{
+	u32 len = lwc_le32(&entry->stored);
+	enum lwc_error error;
+	int failed;
+
+	failed = lwcmem_read_stored(container, buffer->stored, len, lwc_le64(&entry->offset));
+	if (failed) {
+		*problem = "cannot read its stored bytes";
+		return failed;
+	}
+	*stored += len;
+	if (lwc_crc32c(0, buffer->stored, len) != lwc_le32(&entry->crc))
+		error = LWC_ERR_CRC;
+	else
+		error = lwcmem_decode_stored(lwcmem_impl, entry, buffer->stored, decoded, length,
+					     &buffer->scratch);
+	*problem = lwc_error_string(error);
+	return error ? -EBADMSG : 0;
+}
+
+/* The tile of the base that a DELTA refers to, where the codec looks for it. */
+static int decode_base(struct lwcmem_tile *tile, u64 ref, struct lwcmem_buffer *buffer, u32 *stored,
+		       const char **problem)
+{
+	struct lwcmem_backing *base = tile->backing->base;
+	struct lwc_tile entry;
+	int error = lwcmem_get_tile(base, ref, tile->length, &entry);
+
+	if (error) {
+		*problem = "its entry in the tiles table is damaged, or does not fit";
+		return error;
+	}
+	error = decode_entry(base, &entry, buffer, buffer->base, tile->length, stored, problem);
+	buffer->scratch.base = buffer->base;
+	return error;
 }
 
 /* Errors are reported here, where it is known what was wrong. */
 static int decode(struct lwcmem_tile *tile, struct lwcmem_buffer *buffer, u32 *stored)
 {
-	struct lwcmem_backing *backing = tile->backing;
+	struct lwcmem_backing *backing = tile->backing, *blamed = NULL;
+	const char *problem = "its entry in the tiles table is damaged";
 	struct lwc_object object;
-	enum lwc_error problem;
 	struct lwc_tile entry;
+	u64 ref = 0;
 	int error;
 
 	error = lwcmem_get_object(backing, tile->object, &object);
 	if (error) {
-		report(tile, NULL, error, "its entry in the objects table is damaged");
+		report(tile, NULL, NULL, 0, error, "its entry in the objects table is damaged");
 		return error;
 	}
-	error = lwcmem_get_tile(backing, &object, tile->number, &entry);
-	if (error) {
-		report(tile, &object, error, "its entry in the tiles table is damaged");
-		return error;
+	buffer->scratch.base = NULL;
+	error = lwcmem_get_tile(backing, tile->tile, tile->length, &entry);
+	if (!error && entry.chain[0] == LWC_CODEC_DELTA) {
+		ref = lwc_le64(&entry.ref);
+		error = decode_base(tile, ref, buffer, stored, &problem);
+		blamed = error ? backing->base : NULL;
 	}
-	error = lwcmem_read_stored(backing, buffer->stored, lwc_le32(&entry.stored),
-				   lwc_le64(&entry.offset));
-	if (error) {
-		report(tile, &object, error, "cannot read its stored bytes");
-		return error;
-	}
-	*stored = lwc_le32(&entry.stored);
-	if (lwc_crc32c(0, buffer->stored, *stored) != lwc_le32(&entry.crc))
-		problem = LWC_ERR_CRC;
-	else
-		problem = lwcmem_decode_stored(lwcmem_impl, &entry, buffer->stored,
-					       buffer->decoded, tile->length, &buffer->scratch);
-	if (!problem)
-		return 0;
-	report(tile, &object, -EBADMSG, lwc_error_string(problem));
-	return -EBADMSG;
+	if (!error)
+		error = decode_entry(backing, &entry, buffer, buffer->decoded, tile->length, stored,
+				     &problem);
+	if (error)
+		report(tile, &object, blamed, ref, error, problem);
+	return error;
 }
 
 int lwcmem_decode_tile(struct lwcmem_tile *tile, struct lwcmem_buffer *buffer)

@@ -8,6 +8,7 @@
  *   tiles    one entry for each tile in flight: who waits for it
  *   decode   stored bytes of a tile -> decoded bytes in a buffer
  *   backing  the .lwc: superblock, checked metadata, stored bytes
+ *   base     whether another .lwc is what this one depends on
  *
  * layout says which tile a byte of a view comes from; buffer keeps the memory
  * that tiles are decoded into; stats counts.
@@ -27,8 +28,8 @@
 #include "../uapi/lwcmem.h"
 #include "codec/codec.h"
 
-/* Features that ATTACH accepts: bases cannot be given yet. */
-#define LWCMEM_INCOMPAT		(LWC_INCOMPAT_KNOWN & ~LWC_INCOMPAT_DELTA)
+/* Features that ATTACH accepts: all that need no more than integer arithmetic. */
+#define LWCMEM_INCOMPAT		LWC_INCOMPAT_KNOWN
 
 struct mem_cgroup;
 struct seq_file;
@@ -62,10 +63,13 @@ void lwcmem_show_fdinfo(struct seq_file *m, struct file *file);
 
 /*
  * One .lwc at one generation. Lives as long as its superblock; everything but
- * what is below the lock is constant after lwcmem_backing_start.
+ * what is below the lock is constant after lwcmem_backing_start. A base is one
+ * without what decoding needs: its tiles are only read.
  */
 struct lwcmem_backing {
 	struct file *file;		/* own open of the .lwc */
+	struct lwcmem_backing *base;	/* what DELTA tiles refer to, or NULL */
+	bool verity;			/* was a file of fs-verity before anything of it was read */
 	struct lwc_superblock sb;	/* private copy, checked */
 	struct inode *meta;		/* page cache of the checked metadata blocks */
 	struct mem_cgroup *memcg;	/* of who attached first: pays for buffers */
@@ -86,11 +90,11 @@ struct lwcmem_backing {
 };
 
 /*
- * Open the container behind file anew and choose its superblock. The caller
- * has checked that file is a regular file open for reading. EBADMSG,
- * EOPNOTSUPP, or what reading gave.
+ * Open the container behind file and its bases anew; flags: as of ATTACH.
+ * Gives the errors of ATTACH that are about files.
  */
-struct lwcmem_backing *lwcmem_backing_open(struct file *file);
+struct lwcmem_backing *lwcmem_backing_open(struct file *file, struct file *const *bases,
+					   u32 base_count, u32 flags);
 void lwcmem_backing_free(struct lwcmem_backing *backing);	/* NULL is allowed */
 bool lwcmem_backing_same(const struct lwcmem_backing *a, const struct lwcmem_backing *b);
 
@@ -108,13 +112,27 @@ void lwcmem_backing_stop(struct lwcmem_backing *backing);
 int lwcmem_get_file(struct lwcmem_backing *backing, u64 index, struct lwc_file *file);
 int lwcmem_get_extent(struct lwcmem_backing *backing, u64 index, struct lwc_extent *extent);
 int lwcmem_get_object(struct lwcmem_backing *backing, u64 index, struct lwc_object *object);
-/* Tile number of the object; a COPY is replaced by the tile that it names. */
-int lwcmem_get_tile(struct lwcmem_backing *backing, const struct lwc_object *object, u64 number,
-		    struct lwc_tile *tile);
+/*
+ * Entry index of the tiles table, of a tile of length decoded bytes; a COPY is
+ * replaced by the tile that it names.
+ */
+int lwcmem_get_tile(struct lwcmem_backing *backing, u64 index, u32 length, struct lwc_tile *tile);
 /* The object's name and a NUL, allocated; NULL if it has none or it cannot be read. */
 char *lwcmem_get_name(struct lwcmem_backing *backing, const struct lwc_object *object);
+/* A block of a table, checked. Does not need lwcmem_backing_start. */
+int lwcmem_read_block(struct lwcmem_backing *backing, u32 table, u64 index,
+		      struct lwc_block *block);
 /* Exactly len bytes of the container. EIO where it ends too early. */
 int lwcmem_read_stored(struct lwcmem_backing *backing, void *data, size_t len, u64 offset);
+
+/* --- base.c --- */
+
+/*
+ * Is backing->base what backing depends on? 0 also where it depends on nothing
+ * and has no base. EINVAL, ENOLINK, EMLINK, ESTALE as of ATTACH, or EBADMSG,
+ * ENOMEM, EINTR, or what reading gave.
+ */
+int lwcmem_base_check(struct lwcmem_backing *backing);
 
 /* --- layout.c --- */
 
@@ -148,7 +166,7 @@ struct lwcmem_span {
 	u32 skip;		/* start in the decoded tile */
 };
 
-/* file: index in FILES of LWCMEM_VIEW_FILE. EINVAL, EISDIR, EBADMSG, ENOMEM, EINTR. */
+/* file: index in FILES of LWCMEM_VIEW_FILE. EINVAL, EISDIR, EBADMSG, EFBIG, ENOMEM, EINTR. */
 struct lwcmem_layout *lwcmem_layout_load(struct lwcmem_backing *backing, u32 view, u64 file);
 void lwcmem_layout_free(struct lwcmem_layout *layout);		/* NULL is allowed */
 /* The span that holds byte pos, which is below layout->length. Does not sleep. */
@@ -240,6 +258,7 @@ struct lwcmem_buffer {
 	struct list_head spare;
 	u8 *decoded;			/* LWC_TILE_MAX bytes */
 	u8 *stored;			/* LWC_TILE_MAX bytes */
+	u8 *base;			/* LWC_TILE_MAX bytes, NULL where the backing has no base */
 	struct lwc_scratch scratch;
 };
 

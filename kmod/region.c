@@ -199,10 +199,17 @@ static int make_root(struct super_block *sb)
 	return sb->s_root ? 0 : -ENOMEM;
 }
 
+/* Filesystems that are stacked where the containers are. */
+static int depth_below(const struct lwcmem_backing *backing)
+{
+	int depth = file_inode(backing->file)->i_sb->s_stack_depth;
+
+	return backing->base ? max(depth, depth_below(backing->base)) : depth;
+}
+
 static int fill_super(struct super_block *sb)
 {
 	struct lwcmem_backing *backing = sb->s_fs_info;
-	struct super_block *below = file_inode(backing->file)->i_sb;
 	int error;
 
 	sb->s_magic = LWCMEM_SUPER_MAGIC;
@@ -213,7 +220,7 @@ static int fill_super(struct super_block *sb)
 	sb->s_time_gran = 1;
 	sb->s_flags |= SB_RDONLY | SB_NOATIME;
 	sb->s_iflags |= SB_I_NOEXEC | SB_I_NODEV;
-	sb->s_stack_depth = below->s_stack_depth + 1;
+	sb->s_stack_depth = depth_below(backing) + 1;
 	if (sb->s_stack_depth > FILESYSTEM_MAX_STACK_DEPTH)
 		return -ELOOP;
 	error = super_setup_bdi(sb);

@@ -8,14 +8,21 @@
  * access to the region descriptor: mmap (shared read-only or private), read,
  * pread, splice, io_uring READ and READ_FIXED, madvise, mlock, fstat.
  *
- * All regions of one container (same inode, same generation) share one page
- * cache. A region holds what it needs of the container: the control and the
+ * All regions of one container (same inode, same generation, same inode of the
+ * base) share one page cache. A region holds what it needs of the container: the control and the
  * .lwc descriptor may be closed. Its pages are reclaimable, and charged to the
  * memory cgroup that touches them first. While a container is being read, and
  * for ten seconds afterwards, up to max(16, 2 * CPUs) + 16 tiles are in decode
- * buffers of 1.25 MiB each (the tile, its stored bytes, and scratch), charged to
- * the memory cgroup that attached first; where the cgroup has no room for them,
- * one buffer does.
+ * buffers of 1.25 MiB each (the tile, its stored bytes, and scratch; 0.25 MiB more
+ * where there is a base), charged to the memory cgroup that attached first; where
+ * the cgroup has no room for them, one buffer does.
+ *
+ * A container that depends on a base (lwcmem_format.h; `lwcmem pack --base`) is
+ * attached with a descriptor of its base. Each of its tiles that is stored as a
+ * difference reads and decodes a tile of the base, too. The base is held like the
+ * container, at the generation that it had at ATTACH; updating or replacing it
+ * changes nothing for regions that exist, but it is no longer what the next
+ * ATTACH needs (ESTALE).
  *
  * A tile is decoded once for all who wait for it or ask for it shortly
  * afterwards, on whichever descriptor or mapping. A container that is rewritten
@@ -72,28 +79,52 @@ enum lwcmem_view {
 };
 
 /*
+ * A flag of ATTACH: the container and its base must be files of fs-verity, else
+ * ENODATA. Their filesystem then checks what it reads against the file's digest,
+ * each time that it comes from the disk, and the file cannot be changed: a tile
+ * with changed bytes gives EIO whatever its crc says. That the digest is the one
+ * that you trust is for you to check: `lwcmem info` and `lwcmem verify` print it
+ * (FS_IOC_MEASURE_VERITY). Needs a filesystem with the verity feature (ext4, f2fs,
+ * btrfs) and CONFIG_FS_VERITY; a file seen through overlayfs does not count.
+ */
+#define LWCMEM_REQUIRE_VERITY	(1u << 0)
+
+/*
  * Make a region of a container. On the control device; returns a new
- * descriptor (O_RDONLY, O_CLOEXEC).
+ * descriptor (O_RDONLY, O_CLOEXEC). Errors that are about a file may be about
+ * the container or its base; those about the two together are in the kernel log.
  *
- *   EBADF	fd is not open for reading
+ *   EBADF	fd or the base's is not open for reading
  *   EINVAL	not a regular file, unknown view or flag, reserved not zero,
- *		a file index beyond the table
+ *		a file index beyond the table; more bases than the container
+ *		depends on (version 1 of the format: at most one), or bases
+ *		without base_count
  *   EBADMSG	not an .lwc container, or its superblock or tables are damaged
- *   EOPNOTSUPP	the container needs a feature that this module does not know, or
- *		depends on a base container (the kernel log says so)
+ *   EFBIG	the view is longer than a file can be, or of more than 2^20 parts
+ *		(tensors of the arena, extents of the file); what reads containers
+ *		without the kernel has no such limits
+ *   EOPNOTSUPP	the container needs a feature that this module does not know (the
+ *		kernel log says which)
+ *   ENOLINK	the container depends on a base, and none was given (the kernel log
+ *		has its uuid, and so has `lwcmem info`)
+ *   ESTALE	the base given is not the one needed, or is another generation of it:
+ *		its uuid differs, or the sha256 of its objects
+ *   EMLINK	the base given depends on a base itself: no base may
+ *   ENODATA	LWCMEM_REQUIRE_VERITY, and a file is not one of fs-verity
  *   EISDIR	the file of the index is a directory
- *   ELOOP	fd is itself a region, or lies on too many stacked filesystems
- *   EIO, EINTR	reading the container failed, or a fatal signal came
+ *   ELOOP	fd or the base's is itself a region, or lies on too many stacked
+ *		filesystems
+ *   EIO, EINTR	reading a container failed, or a fatal signal came
  *   ENOMEM, EMFILE, ENFILE, EFAULT, E2BIG
  */
 struct lwcmem_attach {
 	__u32 size;		/* in: sizeof(struct) */
-	__u32 flags;		/* none yet: 0 */
+	__u32 flags;		/* LWCMEM_REQUIRE_VERITY, or 0 */
 	__s32 fd;		/* the .lwc */
 	__u32 view;		/* enum lwcmem_view */
 	__u64 file;		/* VIEW_FILE: index in the FILES table, else 0 */
-	__u64 bases;		/* none yet: 0 (descriptors of base containers) */
-	__u32 base_count;	/* none yet: 0 */
+	__u64 bases;		/* pointer to base_count __s32: descriptors of bases; or 0 */
+	__u32 base_count;	/* as many as the container depends on */
 	__u32 reserved;		/* 0 */
 };
 
@@ -112,7 +143,7 @@ struct lwcmem_info {
 	__u32 isa;		/* as in lwcmem_query */
 	__u64 tiles_decoded;	/* each decode counts, also of the same tile */
 	__u64 bytes_decoded;
-	__u64 bytes_stored_read;
+	__u64 bytes_stored_read; /* of the base, too */
 	__u64 tiles_failed;
 	__u64 tiles_in_flight;	/* now */
 	__u64 tiles_in_flight_max;
