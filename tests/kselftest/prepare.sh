@@ -9,7 +9,7 @@
 # and story-bad.lwc with story-bad.info (one damaged tile), and of tiny hostile/*.lwc (lies with
 # right crcs) and flips/*.lwc (seeded truncations and bit flips). specks.lwc has 65536 tiles of one byte.
 # Of base and tuned, which is packed with --base base.lwc, too: damaged.lwc (base.lwc with one damaged tile), patched.lwc
-# (its next generation), and of close, which comes from tiny, hostile-delta/NAME.lwc with NAME.base.lwc.
+# (its next generation); nudged/ and nudged.lwc, which has the base aligned.lwc, and aligned-bad.lwc, damaged; and of close, which comes from tiny, hostile-delta/NAME.lwc with NAME.base.lwc.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 [ $# = 1 ] || { echo "usage: $0 OUTDIR" >&2; exit 2; }
@@ -30,7 +30,7 @@ for needed in $story $tiny $aligned; do
 	[ -d $needed ] || { echo "$0: $needed is missing: run tests/models/fetch.sh build" >&2; exit 1; }
 done
 mkdir -p "$out"
-rm -rf "$out"/{odd,story,tiny,aligned,hostile,flips,base,tuned,close,hostile-delta,patched.lwc}
+rm -rf "$out"/{odd,story,tiny,aligned,hostile,flips,base,tuned,close,nudged,hostile-delta,patched.lwc}
 python3 tests/cli/make_model.py "$out/odd"
 cp -rL $story "$out/story"
 cp -rL $tiny "$out/tiny"
@@ -53,6 +53,9 @@ ln -sf base.lwc "$out/tuned.base.lwc"
 python3 tests/cli/hostile_delta.py --damage "$out/base.lwc" F16.few 0 "$out/damaged.lwc"
 cp "$out/base.lwc" "$out/patched.lwc"
 $lwcmem patch "$out/patched.lwc" "$out/tuned"
+python3 tests/cli/nudge.py "$out/aligned" "$out/nudged"
+$lwcmem pack "$out/nudged" -o "$out/nudged.lwc" --force -j 2 --base "$out/aligned.lwc"
+python3 tests/cli/hostile_delta.py --damage "$out/aligned.lwc" model.layers.1.mlp.up_proj.weight 0 "$out/aligned-bad.lwc"
 # the second half of each file as it was: those tiles store nothing
 python3 tests/cli/nudge.py "$out/tiny" "$out/close"
 for file in "$out"/close/*.safetensors; do

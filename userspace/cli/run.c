@@ -417,7 +417,7 @@ const struct command command_run = {
         "--backend B     of a container: fused (default) decodes in registers, user decodes\n"
         "                ahead into buffers, kmod reads decoded tiles ahead from the kernel\n"
         "                module: insmod lwcmem.ko first (LWCMEM_DEVICE: instead of /dev/lwcmem)\n"
-        "--base BASE.lwc the container that MODEL was packed against, if it was (not with kmod)\n"
+        "--base BASE.lwc the container that MODEL was packed against, if it was\n"
         "--isa I         instructions to use (default: the fastest; wins over LWCMEM_ISA)\n"
         "--logits FILE   write the logits of each new token: little-endian fp32\n"
         "--json          for scripts\n",

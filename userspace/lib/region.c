@@ -31,10 +31,14 @@ static int open_device(const char *device, struct failure *failure)
 static int attach(int control, const char *device, struct container *container,
                   struct failure *failure)
 {
+    const struct container *base = container_base(container);
+    __s32 base_fd = base ? container_fd(base) : -1;
     struct lwcmem_attach request = {
         .size = sizeof(request),
         .fd = container_fd(container),
         .view = LWCMEM_VIEW_ARENA,
+        .bases = base ? (uintptr_t)&base_fd : 0,
+        .base_count = base ? 1 : 0,
     };
     int region = ioctl(control, LWCMEM_IOC_ATTACH, &request), error = errno;
 
@@ -51,6 +55,14 @@ static int attach(int control, const char *device, struct container *container,
         return fail(failure,
                     "%s: it needs a feature that the loaded module does not have: load the "
                     "lwcmem.ko of this version, or use the backend fused",
+                    container_path(container));
+    if (error == ESTALE)
+        return fail(failure, "%s: its base (%s) was changed while it was opened; try again",
+                    container_path(container), base ? container_path(base) : "none");
+    if (error == EFBIG)
+        return fail(failure,
+                    "%s: its tensors are too many, or too large together, for the kernel module: "
+                    "use the backend fused",
                     container_path(container));
     return fail_errno(failure, error, "%s: the kernel module (%s) does not attach it",
                       container_path(container), device);

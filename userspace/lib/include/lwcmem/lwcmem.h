@@ -45,7 +45,7 @@ struct lwcmem_options {
     uint32_t isa;         /* mask of LWC_ISA_ bits; 0: the environment, else all of the CPU */
     unsigned int threads; /* that call lwcmem_multiply; user: also decoding threads. 0: 1 */
     const char *device;   /* kmod: NULL for the environment's LWCMEM_DEVICE, else /dev/lwcmem */
-    const char *base;     /* the container that this one depends on, if it does (not with kmod) */
+    const char *base;     /* the container that this one depends on, if it does */
 };
 
 struct lwcmem_model;
