@@ -65,7 +65,7 @@ static int choose_superblock(struct lwcmem_backing *backing)
 	loff_t size = i_size_read(file_inode(backing->file));
 	int result = -EBADMSG;
 	bool found = false;
-	u64 unknown;
+	u64 unknown = 0;
 	u32 i;
 
 	if (!slot)
@@ -86,6 +86,9 @@ static int choose_superblock(struct lwcmem_backing *backing)
 		result = lwcmem_errno(lwc_superblock_check(slot, size, &unknown));
 	}
 	kfree(slot);
+	if (result == -EOPNOTSUPP && unknown)
+		pr_err_ratelimited("%pD4: needs features (incompat bits 0x%llx) that this module does not know\n",
+				   backing->file, unknown);
 	return result;
 }
 
@@ -98,40 +101,27 @@ int lwcmem_label(const struct lwcmem_backing *backing, char label[LWCMEM_LABEL])
 	       scnprintf(label, LWCMEM_LABEL, "%pD", backing->file);
 }
 
-/* Tiles of a base cannot be had here. Without the feature, no tile may be a DELTA. */
-static int refuse_bases(struct lwcmem_backing *backing)
-{
-	char label[LWCMEM_LABEL];
-	int length;
-
-	if (!(lwc_le64(&backing->sb.incompat) & ~LWCMEM_INCOMPAT))
-		return 0;
-	length = lwcmem_label(backing, label);
-	pr_err_ratelimited("%*pE: depends on a base container (DELTA), which this module does not decode\n",
-			   length, label);
-	return -EOPNOTSUPP;
-}
-
 /* --- metadata: one folio of the inode is one block that passed its check --- */
 
 #define META_TABLE_SHIFT	56	/* of a folio's index; a file has fewer blocks than this */
 
-static int read_block(struct lwcmem_backing *backing, pgoff_t folio_index, void *data)
+int lwcmem_read_block(struct lwcmem_backing *backing, u32 table, u64 index,
+		      struct lwc_block *block)
 {
-	u32 table = folio_index >> META_TABLE_SHIFT;
-	u64 index = folio_index & ((1ull << META_TABLE_SHIFT) - 1);
 	u64 offset = lwc_le64(&backing->sb.tables[table].offset) + index * LWC_BLOCK_SIZE;
-	int error = lwcmem_read_stored(backing, data, LWC_BLOCK_SIZE, offset);
+	int error = lwcmem_read_stored(backing, block, LWC_BLOCK_SIZE, offset);
 
 	if (error)
 		return error;
-	return lwcmem_errno(lwc_block_check(data, &backing->sb, table, index));
+	return lwcmem_errno(lwc_block_check(block, &backing->sb, table, index));
 }
 
 static int meta_read_folio(struct file *file, struct folio *folio)
 {
-	struct lwcmem_backing *backing = lwcmem_backing_of(folio->mapping->host);
-	int error = read_block(backing, folio->index, folio_address(folio));
+	struct lwcmem_backing *backing = folio->mapping->host->i_private;
+	int error = lwcmem_read_block(backing, folio->index >> META_TABLE_SHIFT,
+				      folio->index & ((1ull << META_TABLE_SHIFT) - 1),
+				      folio_address(folio));
 
 	if (!error)
 		folio_mark_uptodate(folio);
@@ -152,17 +142,30 @@ static int meta_init(struct lwcmem_backing *backing, struct super_block *sb)
 	/* folios are written by address */
 	mapping_set_gfp_mask(backing->meta->i_mapping, GFP_NOFS);
 	backing->meta->i_mapping->a_ops = &meta_aops;
+	backing->meta->i_private = backing;
 	backing->meta->i_size = MAX_LFS_FILESIZE;
 	return 0;
 }
 
-struct lwcmem_backing *lwcmem_backing_open(struct file *file)
+static int check_file(const struct file *file, u32 flags)
 {
-	struct lwcmem_backing *backing = kzalloc(struct_size(backing, residents, nr_node_ids + 1),
-						 GFP_KERNEL_ACCOUNT);
-	struct file *own;
-	int error;
+	int error = lwcmem_check_container(file);
 
+	if (error)
+		return error;
+	return flags & LWCMEM_REQUIRE_VERITY && !IS_VERITY(file_inode(file)) ? -ENODATA : 0;
+}
+
+/* One container by itself. */
+static struct lwcmem_backing *open_one(struct file *file, u32 flags)
+{
+	struct lwcmem_backing *backing;
+	struct file *own;
+	int error = check_file(file, flags);
+
+	if (error)
+		return ERR_PTR(error);
+	backing = kzalloc(struct_size(backing, residents, nr_node_ids + 1), GFP_KERNEL_ACCOUNT);
 	if (!backing)
 		return ERR_PTR(-ENOMEM);
 	/* flags and read-ahead state of the caller's open are not ours to share */
@@ -172,6 +175,7 @@ struct lwcmem_backing *lwcmem_backing_open(struct file *file)
 		return ERR_CAST(own);
 	}
 	backing->file = own;
+	backing->verity = IS_VERITY(file_inode(own));
 	lwcmem_stored_open(backing, &file->f_path);
 	spin_lock_init(&backing->lock);
 	mutex_init(&backing->resident_lock);
@@ -183,7 +187,30 @@ struct lwcmem_backing *lwcmem_backing_open(struct file *file)
 	backing->memcg = get_mem_cgroup_from_mm(current->mm);
 	error = choose_superblock(backing);
 	if (!error)
-		error = refuse_bases(backing);
+		return backing;
+	lwcmem_backing_free(backing);
+	return ERR_PTR(error);
+}
+
+struct lwcmem_backing *lwcmem_backing_open(struct file *file, struct file *const *bases,
+					   u32 base_count, u32 flags)
+{
+	struct lwcmem_backing *backing, *base = NULL;
+	int error;
+
+	if (base_count > LWC_MAX_DEPS)
+		return ERR_PTR(-EINVAL);
+	backing = open_one(file, flags);
+	if (IS_ERR(backing))
+		return backing;
+	if (base_count)
+		base = open_one(bases[0], flags);
+	if (IS_ERR(base)) {
+		error = PTR_ERR(base);
+	} else {
+		backing->base = base;
+		error = lwcmem_base_check(backing);
+	}
 	if (!error)
 		return backing;
 	lwcmem_backing_free(backing);
@@ -194,6 +221,8 @@ int lwcmem_backing_start(struct lwcmem_backing *backing, struct super_block *sb)
 {
 	int error = lwcmem_buffers_init(backing);
 
+	if (!error && backing->base)
+		error = meta_init(backing->base, sb);
 	if (error)
 		return error;
 	backing->servers = alloc_workqueue("lwcmem-serve", WQ_UNBOUND, 0);
@@ -215,6 +244,8 @@ void lwcmem_backing_stop(struct lwcmem_backing *backing)
 		lwcmem_tiles_drain(backing);
 	iput(backing->meta);
 	backing->meta = NULL;
+	if (backing->base)
+		lwcmem_backing_stop(backing->base);
 }
 
 void lwcmem_backing_free(struct lwcmem_backing *backing)
@@ -230,6 +261,7 @@ void lwcmem_backing_free(struct lwcmem_backing *backing)
 	if (backing->loaders)
 		destroy_workqueue(backing->loaders);
 	lwcmem_buffers_free(backing);
+	lwcmem_backing_free(backing->base);
 	mem_cgroup_put(backing->memcg);
 	if (backing->direct)
 		fput(backing->direct);
@@ -237,11 +269,15 @@ void lwcmem_backing_free(struct lwcmem_backing *backing)
 	kfree(backing);
 }
 
+/* Bytes that were read before a file became one of fs-verity were not checked by it. */
 bool lwcmem_backing_same(const struct lwcmem_backing *a, const struct lwcmem_backing *b)
 {
-	return file_inode(a->file) == file_inode(b->file) &&
+	if (!a || !b)
+		return a == b;
+	return file_inode(a->file) == file_inode(b->file) && a->verity == b->verity &&
 	       a->sb.generation == b->sb.generation &&
-	       !memcmp(a->sb.uuid, b->sb.uuid, sizeof(a->sb.uuid));
+	       !memcmp(a->sb.uuid, b->sb.uuid, sizeof(a->sb.uuid)) &&
+	       lwcmem_backing_same(a->base, b->base);
 }
 
 /* len bytes at an entry; the caller has checked that index lies in the table. */
@@ -297,14 +333,11 @@ static int get_tile_entry(struct lwcmem_backing *backing, u64 index, u32 length,
 	return error ? error : lwcmem_errno(lwc_tile_check(tile, &backing->sb, length));
 }
 
-int lwcmem_get_tile(struct lwcmem_backing *backing, const struct lwc_object *object, u64 number,
-		    struct lwc_tile *tile)
+int lwcmem_get_tile(struct lwcmem_backing *backing, u64 index, u32 length, struct lwc_tile *tile)
 {
-	u32 length = lwc_tile_length(object, number);
+	int error = get_tile_entry(backing, index, length, tile);
 	struct lwc_tile copy;
-	int error;
 
-	error = get_tile_entry(backing, lwc_le64(&object->tile_first) + number, length, tile);
 	if (error || tile->chain[0] != LWC_CODEC_COPY)
 		return error;
 	copy = *tile;

@@ -37,6 +37,7 @@ static void free_buffer(struct lwcmem_buffer *buffer)
 	vfree(buffer->decoded);
 	vfree(buffer->stored);
 	kfree(buffer->pages);
+	vfree(buffer->base);
 	vfree(buffer->scratch.tile);
 	vfree(buffer->scratch.zstd);
 	kfree(buffer);
@@ -62,8 +63,10 @@ static struct lwcmem_buffer *alloc_buffer(struct lwcmem_backing *backing)
 	buffer->scratch.tile = alloc_charged(backing, LWC_SCRATCH_TILE);
 	buffer->scratch.zstd_len = lwc_zstd_workspace();
 	buffer->scratch.zstd = alloc_charged(backing, buffer->scratch.zstd_len);
+	if (backing->base)
+		buffer->base = alloc_charged(backing, LWC_TILE_MAX);
 	if (buffer->decoded && buffer->stored && buffer->pages && buffer->scratch.tile &&
-	    buffer->scratch.zstd) {
+	    buffer->scratch.zstd && !buffer->base == !backing->base) {
 		lwcmem_stored_map(buffer);
 		return buffer;
 	}

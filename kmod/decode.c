@@ -56,8 +56,10 @@ u32 lwcmem_cpu_isa(void)
 }
 
 /* Codecs that gain by vectors and never call zstd, which would hold off preemption for long. */
-static bool decodes_in_vectors(const struct lwc_tile *entry)
+static bool decodes_in_vectors(const struct lwc_impl *impl, const struct lwc_tile *entry)
 {
+	if (entry->chain[0] == LWC_CODEC_DELTA)
+		return impl->isa == LWC_ISA_AVX512;
 	return entry->chain[0] == LWC_CODEC_LEVELS || entry->chain[0] == LWC_CODEC_SPARSE ||
 	       entry->chain[0] == LWC_CODEC_GRID;
 }
@@ -87,7 +89,7 @@ enum lwc_error lwcmem_decode_stored(const struct lwc_impl *impl, const struct lw
 				    const u8 *stored, u8 *decoded, u32 length,
 				    struct lwc_scratch *scratch)
 {
-	bool fpu = impl->uses_fpu && decodes_in_vectors(entry);
+	bool fpu = impl->uses_fpu && decodes_in_vectors(impl, entry);
 	enum lwc_error error;
 
 	if (fpu)
@@ -101,81 +103,111 @@ enum lwc_error lwcmem_decode_stored(const struct lwc_impl *impl, const struct lw
 	return error;
 }
 
-static void report(struct lwcmem_tile *tile, const struct lwc_object *object, int error,
-		   const char *problem)
+/* base, ref: the tile of the base that is to blame, or NULL. */
+static noinline_for_stack void report(struct lwcmem_tile *tile, const struct lwc_object *object,
+				      struct lwcmem_backing *base, u64 ref, int error,
+				      const char *problem)
 {
 	char *name = object ? lwcmem_get_name(tile->backing, object) : NULL;
-	char label[LWCMEM_LABEL];
+	char label[LWCMEM_LABEL], base_label[LWCMEM_LABEL];
 	int length = lwcmem_label(tile->backing, label);
+	int name_length = name ? (int)strlen(name) : 0;
+	const char *kind = name ? "tensor " : "object";
 
-	pr_err_ratelimited("%*pE: %s%*pE, tile %llu: %s (%d)\n", length, label,
-			   name ? "tensor " : "object", name ? (int)strlen(name) : 0,
-			   name ? name : "", tile->number, problem, error);
+	if (base)
+		pr_err_ratelimited("%*pE: %s%*pE, tile %llu: tile %llu of its base %*pE: %s (%d)\n",
+				   length, label, kind, name_length, name ? name : "",
+				   tile->number, ref, lwcmem_label(base, base_label), base_label,
+				   problem, error);
+	else
+		pr_err_ratelimited("%*pE: %s%*pE, tile %llu: %s (%d)\n", length, label, kind,
+				   name_length, name ? name : "", tile->number, problem, error);
 	kfree(name);
 }
 
-/* The caller has checked nothing of the stored bytes. */
-static enum lwc_error decode_to(const struct lwc_tile *entry, const u8 *stored, u32 length,
-				struct lwcmem_buffer *buffer, u8 *straight)
+/* Stored bytes of a container's tile to length decoded ones. problem: set on errors. */
+static int decode_entry(struct lwcmem_backing *container, const struct lwc_tile *entry,
+			struct lwcmem_buffer *buffer, u8 *decoded, u32 length,
+			struct lwcmem_cost *cost, const char **problem)
 {
-	u8 *out = straight && only_writes(entry) ? straight : buffer->decoded;
-	enum lwc_error problem;
+	u32 len = lwc_le32(&entry->stored);
+	u64 start = ktime_get_ns(), read;
+	enum lwc_error error;
+	const u8 *bytes;
 
-	if (lwc_crc32c(0, stored, lwc_le32(&entry->stored)) != lwc_le32(&entry->crc))
-		return LWC_ERR_CRC;
-	problem = lwcmem_decode_stored(lwcmem_impl, entry, stored, out, length, &buffer->scratch);
-	if (!problem && straight && out != straight)
-		memcpy(straight, out, length);
-	return problem;
+	bytes = len ? lwcmem_read_tile(container, buffer, len, lwc_le64(&entry->offset)) :
+		      buffer->stored;
+	if (IS_ERR(bytes)) {
+		*problem = "cannot read its stored bytes";
+		return PTR_ERR(bytes);
+	}
+	read = ktime_get_ns();
+	cost->stored += len;
+	cost->read_ns += read - start;
+	if (lwc_crc32c(0, bytes, len) != lwc_le32(&entry->crc))
+		error = LWC_ERR_CRC;
+	else
+		error = lwcmem_decode_stored(lwcmem_impl, entry, bytes, decoded, length,
+					     &buffer->scratch);
+	lwcmem_tile_done(buffer);
+	cost->decode_ns += ktime_get_ns() - read;
+	*problem = lwc_error_string(error);
+	return error ? -EBADMSG : 0;
+}
+
+/* The tile of the base that a DELTA refers to, where the codec looks for it. */
+static int decode_base(struct lwcmem_tile *tile, u64 ref, struct lwcmem_buffer *buffer,
+		       struct lwcmem_cost *cost, const char **problem)
+{
+	struct lwcmem_backing *base = tile->backing->base;
+	struct lwc_tile entry;
+	int error = lwcmem_get_tile(base, ref, tile->length, &entry);
+
+	if (error) {
+		*problem = "its entry in the tiles table is damaged, or does not fit";
+		return error;
+	}
+	error = decode_entry(base, &entry, buffer, buffer->base, tile->length, cost, problem);
+	buffer->scratch.base = buffer->base;
+	return error;
 }
 
 /* Errors are reported here, where it is known what was wrong. */
-static const u8 *read_tile(struct lwcmem_tile *tile, struct lwcmem_buffer *buffer,
-			   struct lwc_object *object, struct lwc_tile *entry)
-{
-	struct lwcmem_backing *backing = tile->backing;
-	const u8 *bytes;
-	int error;
-
-	error = lwcmem_get_object(backing, tile->object, object);
-	if (error) {
-		report(tile, NULL, error, "its entry in the objects table is damaged");
-		return ERR_PTR(error);
-	}
-	error = lwcmem_get_tile(backing, object, tile->number, entry);
-	if (error) {
-		report(tile, object, error, "its entry in the tiles table is damaged");
-		return ERR_PTR(error);
-	}
-	bytes = lwcmem_read_tile(backing, buffer, lwc_le32(&entry->stored),
-				 lwc_le64(&entry->offset));
-	if (IS_ERR(bytes))
-		report(tile, object, PTR_ERR(bytes), "cannot read its stored bytes");
-	return bytes;
-}
-
 static int decode(struct lwcmem_tile *tile, struct lwcmem_buffer *buffer, u8 *straight,
 		  struct lwcmem_cost *cost)
 {
-	u64 start = ktime_get_ns(), read;
+	struct lwcmem_backing *backing = tile->backing, *blamed = NULL;
+	const char *problem = "its entry in the tiles table is damaged";
+	u64 start = ktime_get_ns(), ref = 0;
+	u8 *decoded = buffer->decoded;
 	struct lwc_object object;
-	enum lwc_error problem;
 	struct lwc_tile entry;
-	const u8 *bytes;
+	int error;
 
-	bytes = read_tile(tile, buffer, &object, &entry);
-	if (IS_ERR(bytes))
-		return PTR_ERR(bytes);
-	read = ktime_get_ns();
-	cost->stored = lwc_le32(&entry.stored);
-	cost->read_ns = read - start;
-	problem = decode_to(&entry, bytes, tile->length, buffer, straight);
-	lwcmem_tile_done(buffer);
-	cost->decode_ns = ktime_get_ns() - read;
-	if (!problem)
-		return 0;
-	report(tile, &object, -EBADMSG, lwc_error_string(problem));
-	return -EBADMSG;
+	error = lwcmem_get_object(backing, tile->object, &object);
+	if (error) {
+		report(tile, NULL, NULL, 0, error, "its entry in the objects table is damaged");
+		return error;
+	}
+	buffer->scratch.base = NULL;
+	error = lwcmem_get_tile(backing, tile->tile, tile->length, &entry);
+	cost->read_ns = ktime_get_ns() - start;
+	if (!error && entry.chain[0] == LWC_CODEC_DELTA) {
+		ref = lwc_le64(&entry.ref);
+		error = decode_base(tile, ref, buffer, cost, &problem);
+		blamed = error ? backing->base : NULL;
+	}
+	if (!error) {
+		if (straight && only_writes(&entry))
+			decoded = straight;
+		error = decode_entry(backing, &entry, buffer, decoded, tile->length, cost,
+				     &problem);
+	}
+	if (error)
+		report(tile, &object, blamed, ref, error, problem);
+	else if (straight && decoded != straight)
+		memcpy(straight, decoded, tile->length);
+	return error;
 }
 
 int lwcmem_decode_tile(struct lwcmem_tile *tile, struct lwcmem_buffer *buffer, u8 *straight)

@@ -61,9 +61,11 @@ static int check_attach(const struct lwcmem_attach *attach)
 	const bool resident = attach->flags & LWCMEM_RESIDENT;
 	const u32 placement = attach->flags & (LWCMEM_INTERLEAVE | LWCMEM_REPLICATE);
 
-	if (attach->flags & ~(LWCMEM_RESIDENT | LWCMEM_INTERLEAVE | LWCMEM_REPLICATE))
+	if (attach->flags & ~(LWCMEM_RESIDENT | LWCMEM_INTERLEAVE | LWCMEM_REPLICATE |
+			      LWCMEM_REQUIRE_VERITY) ||
+	    attach->reserved)
 		return -EINVAL;
-	if (attach->reserved || attach->bases || attach->base_count)
+	if (attach->base_count > LWC_MAX_DEPS || (attach->bases && !attach->base_count))
 		return -EINVAL;
 	if (placement && (!resident || placement == (LWCMEM_INTERLEAVE | LWCMEM_REPLICATE)))
 		return -EINVAL;
@@ -79,17 +81,53 @@ static int check_attach(const struct lwcmem_attach *attach)
 	}
 }
 
-static struct file *open_region(const struct lwcmem_attach *attach)
+static void put_files(struct file **files, u32 count)
 {
+	while (count)
+		fput(files[--count]);
+}
+
+static int get_bases(const struct lwcmem_attach *attach, struct file **bases)
+{
+	__s32 fds[LWC_MAX_DEPS];
+	u32 i;
+
+	if (copy_from_user(fds, u64_to_user_ptr(attach->bases),
+			   attach->base_count * sizeof(fds[0])))
+		return -EFAULT;
+	for (i = 0; i < attach->base_count; i++) {
+		bases[i] = fget(fds[i]);
+		if (!bases[i]) {
+			put_files(bases, i);
+			return -EBADF;
+		}
+	}
+	return 0;
+}
+
+static struct lwcmem_backing *open_backing(const struct lwcmem_attach *attach)
+{
+	struct file *container = fget(attach->fd), *bases[LWC_MAX_DEPS];
 	struct lwcmem_backing *backing;
-	struct file *container = fget(attach->fd);
 	int error;
 
 	if (!container)
 		return ERR_PTR(-EBADF);
-	error = lwcmem_check_container(container);
-	backing = error ? ERR_PTR(error) : lwcmem_backing_open(container);
+	error = get_bases(attach, bases);
+	if (error) {
+		backing = ERR_PTR(error);
+	} else {
+		backing = lwcmem_backing_open(container, bases, attach->base_count, attach->flags);
+		put_files(bases, attach->base_count);
+	}
 	fput(container);
+	return backing;
+}
+
+static struct file *open_region(const struct lwcmem_attach *attach)
+{
+	struct lwcmem_backing *backing = open_backing(attach);
+
 	if (IS_ERR(backing))
 		return ERR_CAST(backing);
 	return lwcmem_region_open(backing, attach->view, attach->file, attach->flags);

@@ -35,7 +35,7 @@ static void vote_add(struct vote *vote, u32 tile_bytes, u64 bytes)
 static int alloc_pieces(struct lwcmem_layout *layout, u64 count)
 {
 	if (count > PIECES_MAX)
-		return -EBADMSG;
+		return -EFBIG;
 	layout->pieces = kvcalloc(count ? count : 1, sizeof(*layout->pieces), GFP_KERNEL_ACCOUNT);
 	return layout->pieces ? 0 : -ENOMEM;
 }
@@ -136,7 +136,7 @@ struct lwcmem_layout *lwcmem_layout_load(struct lwcmem_backing *backing,
 		error = load_arena(backing, layout, &vote);
 	/* file offsets are signed, and page numbers above this one do not exist */
 	if (!error && layout->length > MAX_LFS_FILESIZE)
-		error = -EBADMSG;
+		error = -EFBIG;
 	if (error) {
 		lwcmem_layout_free(layout);
 		return ERR_PTR(error);

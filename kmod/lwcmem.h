@@ -11,6 +11,7 @@
  *   decode   stored bytes of a tile -> decoded bytes in a buffer
  *   backing  the .lwc: superblock, checked metadata, stored bytes
  *   resident a copy of the .lwc in RAM, where somebody asked for it
+ *   base     whether another .lwc is what this one depends on
  *
  * direct stands beside fill: it decodes into the memory of readers. stored reads
  * for decode past the page cache of the .lwc. layout says which tile a byte of a
@@ -33,8 +34,8 @@
 #include "../uapi/lwcmem.h"
 #include "codec/codec.h"
 
-/* Features that ATTACH accepts: bases cannot be given yet. */
-#define LWCMEM_INCOMPAT		(LWC_INCOMPAT_KNOWN & ~LWC_INCOMPAT_DELTA)
+/* Features that ATTACH accepts: all that need no more than integer arithmetic. */
+#define LWCMEM_INCOMPAT		LWC_INCOMPAT_KNOWN
 
 struct attribute_group;
 struct bio_vec;
@@ -91,12 +92,15 @@ extern const struct attribute_group *lwcmem_sysfs_groups[];
 
 /*
  * One .lwc at one generation. Lives as long as its superblock; everything but
- * what is below the lock is constant after lwcmem_backing_start.
+ * what is below the lock is constant after lwcmem_backing_start. A base is one
+ * without what decoding needs: its tiles are only read.
  */
 struct lwcmem_backing {
 	struct file *file;		/* own open of the .lwc */
 	struct file *direct;		/* another with O_DIRECT, or NULL */
 	bool direct_works;
+	struct lwcmem_backing *base;	/* what DELTA tiles refer to, or NULL */
+	bool verity;			/* was a file of fs-verity before anything of it was read */
 	struct lwc_superblock sb;	/* private copy, checked */
 	struct inode *meta;		/* page cache of the checked metadata blocks */
 	struct mem_cgroup *memcg;	/* of who attached first: pays for buffers */
@@ -124,11 +128,11 @@ struct lwcmem_backing {
 };
 
 /*
- * Open the container behind file anew and choose its superblock. The caller
- * has checked that file is a regular file open for reading. EBADMSG,
- * EOPNOTSUPP, or what reading gave.
+ * Open the container behind file and its bases anew; flags: as of ATTACH.
+ * Gives the errors of ATTACH that are about files.
  */
-struct lwcmem_backing *lwcmem_backing_open(struct file *file);
+struct lwcmem_backing *lwcmem_backing_open(struct file *file, struct file *const *bases,
+					   u32 base_count, u32 flags);
 void lwcmem_backing_free(struct lwcmem_backing *backing);	/* NULL is allowed */
 bool lwcmem_backing_same(const struct lwcmem_backing *a, const struct lwcmem_backing *b);
 
@@ -146,9 +150,11 @@ void lwcmem_backing_stop(struct lwcmem_backing *backing);
 int lwcmem_get_file(struct lwcmem_backing *backing, u64 index, struct lwc_file *file);
 int lwcmem_get_extent(struct lwcmem_backing *backing, u64 index, struct lwc_extent *extent);
 int lwcmem_get_object(struct lwcmem_backing *backing, u64 index, struct lwc_object *object);
-/* Tile number of the object; a COPY is replaced by the tile that it names. */
-int lwcmem_get_tile(struct lwcmem_backing *backing, const struct lwc_object *object, u64 number,
-		    struct lwc_tile *tile);
+/*
+ * Entry index of the tiles table, of a tile of length decoded bytes; a COPY is
+ * replaced by the tile that it names.
+ */
+int lwcmem_get_tile(struct lwcmem_backing *backing, u64 index, u32 length, struct lwc_tile *tile);
 /* Bytes of NAMES; the caller has checked that they lie in it. */
 int lwcmem_copy_names(struct lwcmem_backing *backing, u64 offset, char *to, u32 len);
 /* The object's name and a NUL, allocated; NULL if it has none or it cannot be read. */
@@ -159,8 +165,20 @@ char *lwcmem_get_name(struct lwcmem_backing *backing, const struct lwc_object *o
  */
 #define LWCMEM_LABEL	(NAME_MAX + 1)
 int lwcmem_label(const struct lwcmem_backing *backing, char label[LWCMEM_LABEL]);
+/* A block of a table, checked. Does not need lwcmem_backing_start. */
+int lwcmem_read_block(struct lwcmem_backing *backing, u32 table, u64 index,
+		      struct lwc_block *block);
 /* Exactly len bytes of the container. EIO where it ends too early. */
 int lwcmem_read_stored(struct lwcmem_backing *backing, void *data, size_t len, u64 offset);
+
+/* --- base.c --- */
+
+/*
+ * Is backing->base what backing depends on? 0 also where it depends on nothing
+ * and has no base. EINVAL, ENOLINK, EMLINK, ESTALE as of ATTACH, or EBADMSG,
+ * ENOMEM, EINTR, or what reading gave.
+ */
+int lwcmem_base_check(struct lwcmem_backing *backing);
 
 /* --- stored.c --- */
 
@@ -205,7 +223,7 @@ struct lwcmem_span {
 	u32 skip;		/* start in the decoded tile */
 };
 
-/* Of a regular file, or of the arena: NULL. EBADMSG, ENOMEM, EINTR. */
+/* Of a regular file, or of the arena: NULL. EBADMSG, EFBIG, ENOMEM, EINTR. */
 struct lwcmem_layout *lwcmem_layout_load(struct lwcmem_backing *backing,
 					 const struct lwc_file *file);
 void lwcmem_layout_free(struct lwcmem_layout *layout);		/* NULL is allowed */
@@ -352,6 +370,7 @@ struct lwcmem_buffer {
 	u8 *stored;			/* LWCMEM_STORED_PAGES, which are */
 	struct bio_vec *pages;
 	struct folio *held;		/* has the stored bytes, or NULL */
+	u8 *base;			/* LWC_TILE_MAX bytes, NULL where the backing has no base */
 	struct lwc_scratch scratch;
 };
 

@@ -3,7 +3,7 @@
  * At load: do all implementations decode alike on this CPU and in this kernel?
  * Any bits are valid codes of LEVELS, so that a tile is made of pseudo-random
  * ones by counting what each level passes on. Any integers are those of GRID. SPLIT
- * has a member of each codec. DELTA must be refused: there are no bases here.
+ * has a member of each codec. Tokens of DELTA are coded here as an encoder would.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -30,6 +30,8 @@
 #define SPLIT_BYTES	(SPLIT_LEVELS + SPLIT_RAW + SPLIT_ZSTD)
 #define FRAME		11	/* bytes of the last one */
 #define REPEATED	0x77
+
+#define DELTA_SHIFT	2	/* low bits of each element */
 
 static u32 next_random(u32 *state)
 {
@@ -89,6 +91,8 @@ struct bench {
 	u8 stored[STORED_MAX];
 	u8 expected[DECODED];
 	u8 decoded[DECODED];
+	u8 base[DECODED];
+	const u8 *given;		/* base, or NULL: DELTA is without one */
 	u8 scratch[LWC_SCRATCH_TILE];
 	void *zstd;
 	size_t zstd_len;
@@ -99,6 +103,7 @@ static enum lwc_error decode(const struct lwc_impl *impl, const struct lwc_tile 
 {
 	struct lwc_scratch scratch = {
 		.tile = bench->scratch, .zstd = bench->zstd, .zstd_len = bench->zstd_len,
+		.base = bench->given,
 	};
 
 	return lwcmem_decode_stored(impl, entry, bench->stored, decoded, DECODED, &scratch);
@@ -246,6 +251,70 @@ static bool split_agrees(const struct lwc_impl *impl, u8 structure, struct bench
 	return same(impl, &entry, bench, broken) && split_in_place(bench, stored);
 }
 
+/* Words of random tokens, the last element's first, to the end of room; returns their begin. */
+static u8 *make_words(u32 *states, u8 *end)
+{
+	static const u16 frequency[] = { 3840, 128, 128 }, begin[] = { 0, 3840, 3968 };
+	u32 state = LWC_CODEC_DELTA, i;
+
+	for (i = 0; i < LWC_DELTA_STATES; i++)
+		states[i] = LWC_DELTA_LOW;
+	for (i = WEIGHTS; i--;) {
+		u32 any = next_random(&state) % 32, token = any < 3 ? any : 0;
+		u32 share = frequency[token], *x = &states[i % LWC_DELTA_STATES];
+
+		if (*x >= share << 20) {
+			end -= 2;
+			end[0] = (u8)*x;
+			end[1] = (u8)(*x >> 8);
+			*x >>= 16;
+		}
+		*x = *x / share * LWC_DELTA_TOTAL + begin[token] + *x % share;
+	}
+	return end;
+}
+
+/* One class with one code, 16: it gives tokens 1 and 2 frequencies of 128. */
+static u32 make_delta(struct bench *bench)
+{
+	static const u8 classes[] = { 0x00, 0x01, 0x0e };
+	u32 states[LWC_DELTA_STATES], state = 1, low = WEIGHTS * DELTA_SHIFT, i;
+	u8 *end = bench->decoded + DECODED, *words = make_words(states, end), *at = bench->stored;
+	struct lwc_delta_header header = {
+		.low = cpu_to_le32(DIV_ROUND_UP(low, 8)), .classes = 1, .shift = DELTA_SHIFT,
+	};
+
+	memcpy(at, &header, sizeof(header));
+	memcpy(at + sizeof(header), classes, sizeof(classes));
+	at += sizeof(header) + sizeof(classes);
+	for (i = 0; i < LWC_DELTA_STATES; i++)
+		at = put_u32(at, states[i]);
+	at = random_bytes(at, DIV_ROUND_UP(low, 8), &state);
+	at[-1] &= (1u << low % 8) - 1;
+	memcpy(at, words, end - words);
+	random_bytes(bench->base, DECODED, &state);
+	return at + (end - words) - bench->stored;
+}
+
+static bool delta_agrees(const struct lwc_impl *impl, struct bench *bench, bool broken)
+{
+	struct lwc_tile entry = {
+		.stored = cpu_to_le32(make_delta(bench)),
+		.chain = { LWC_CODEC_DELTA },
+		.field = LWC_FIELD_BF16,
+	};
+	bool right;
+
+	bench->given = bench->base;
+	right = same(impl, &entry, bench, broken);
+	/* what follows a changed token is another difference or an error, on all alike */
+	bench->stored[sizeof(struct lwc_delta_header) + 6] ^= 1;
+	right = right && decode(lwc_impls[0], &entry, bench, bench->expected) ==
+			 decode(impl, &entry, bench, bench->decoded);
+	bench->given = NULL;
+	return right;
+}
+
 static bool refuses_delta(const struct lwc_impl *impl, struct bench *bench)
 {
 	struct lwc_tile entry = { .chain = { LWC_CODEC_DELTA } };
@@ -298,7 +367,7 @@ static bool agrees_on_all(const struct lwc_impl *impl, struct bench *bench, bool
 	for (kind = 0; kind < LWC_GRIDS; kind++)
 		if (!grid_agrees(impl, kind, bench, broken))
 			return false;
-	return refuses_delta(impl, bench);
+	return delta_agrees(impl, bench, broken) && refuses_delta(impl, bench);
 }
 
 static u32 check_all(struct bench *bench, u32 mask, u32 broken)
@@ -334,6 +403,7 @@ u32 lwcmem_selftest(u32 mask, u32 broken)
 
 	if (!bench)
 		return 0;
+	bench->given = NULL;
 	bench->zstd_len = lwc_zstd_workspace();
 	bench->zstd = vmalloc(bench->zstd_len);
 	usable = bench->zstd ? check_all(bench, mask, broken) : 0;

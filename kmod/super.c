@@ -102,10 +102,17 @@ static int make_root(struct super_block *sb)
 	return sb->s_root ? 0 : -ENOMEM;
 }
 
+/* Filesystems that are stacked where the containers are. */
+static int depth_below(const struct lwcmem_backing *backing)
+{
+	int depth = file_inode(backing->file)->i_sb->s_stack_depth;
+
+	return backing->base ? max(depth, depth_below(backing->base)) : depth;
+}
+
 static int fill_super(struct super_block *sb)
 {
 	struct lwcmem_backing *backing = sb->s_fs_info;
-	struct super_block *below = file_inode(backing->file)->i_sb;
 	int error;
 
 	sb->s_magic = LWCMEM_SUPER_MAGIC;
@@ -116,7 +123,7 @@ static int fill_super(struct super_block *sb)
 	sb->s_time_gran = 1;
 	sb->s_flags |= SB_RDONLY | SB_NOATIME;
 	sb->s_iflags |= SB_I_NOEXEC | SB_I_NODEV;
-	sb->s_stack_depth = below->s_stack_depth + 1;
+	sb->s_stack_depth = depth_below(backing) + 1;
 	if (sb->s_stack_depth > FILESYSTEM_MAX_STACK_DEPTH)
 		return -ELOOP;
 	error = super_setup_bdi(sb);
@@ -214,12 +221,10 @@ static struct lwcmem_backing *open_source(const char *source)
 	/* O_NONBLOCK: what is no regular file must not make us wait before that is seen */
 	struct file *container = filp_open(source, O_RDONLY | O_LARGEFILE | O_NONBLOCK, 0);
 	struct lwcmem_backing *backing;
-	int error;
 
 	if (IS_ERR(container))
 		return ERR_CAST(container);
-	error = lwcmem_check_container(container);
-	backing = error ? ERR_PTR(error) : lwcmem_backing_open(container);
+	backing = lwcmem_backing_open(container, NULL, 0, 0);
 	fput(container);
 	return backing;
 }
@@ -257,6 +262,8 @@ static const char *explain(int error)
 		return "lies on lwcmem itself, or on too many stacked filesystems";
 	case -EFBIG:
 		return "has too many files";
+	case -ENOLINK:
+		return "depends on a base, which a mount cannot be given";
 	case -EINVAL:
 		return "not a regular file";
 	default:

@@ -11,7 +11,8 @@
  * mount -t lwcmem MODEL.lwc DIR shows the original directory: names, modes,
  * sizes, and files that are read like regions. It needs CAP_SYS_ADMIN in the first
  * user namespace and opens MODEL.lwc as the caller. It is always read-only, and
- * nothing in it can be executed or is a device; there are no options. Files and
+ * nothing in it can be executed or is a device; there are no options, so that a
+ * container that depends on a base cannot be mounted. Files and
  * directories belong to the owner of the .lwc, and have the time at which it was
  * modified; inode numbers are the same each time. All names are checked: a table of
  * files that is no tree gives EBADMSG, more than 1048576 files EFBIG, other errors
@@ -19,17 +20,24 @@
  * it is mounted. umount waits for tiles that are being decoded, if nothing else uses
  * the container.
  *
- * All regions and mounts of one container (same inode, same generation) share one
- * page cache, and inodes: the file of a mount is the LWCMEM_VIEW_FILE of its index,
- * INFO works on it, and fstat of such a region gives mode, owner and time of the
- * file, whose mode counts when the region is opened again through /proc. A region
- * holds what it needs of the container: the control and the .lwc descriptor may be
- * closed. Its pages are reclaimable, and charged to the
+ * All regions and mounts of one container (same inode, same generation, same inode of
+ * the base) share one page cache, and inodes: the file of a mount is the
+ * LWCMEM_VIEW_FILE of its index, INFO works on it, and fstat of such a region gives
+ * mode, owner and time of the file, whose mode counts when the region is opened again
+ * through /proc. A region holds what it needs of the container: the control and the
+ * .lwc descriptor may be closed. Its pages are reclaimable, and charged to the
  * memory cgroup that touches them first. While a container is being read, and
  * for ten seconds afterwards, up to max(16, 2 * CPUs) + 16 tiles are in decode
- * buffers of 1.25 MiB each (the tile, its stored bytes, and scratch), charged to
- * the memory cgroup that attached first; where the cgroup has no room for them,
- * one buffer does.
+ * buffers of 1.25 MiB each (the tile, its stored bytes, and scratch; 0.25 MiB more
+ * where there is a base), charged to the memory cgroup that attached first; where
+ * the cgroup has no room for them, one buffer does.
+ *
+ * A container that depends on a base (lwcmem_format.h; `lwcmem pack --base`) is
+ * attached with a descriptor of its base. Each of its tiles that is stored as a
+ * difference reads and decodes a tile of the base, too. The base is held like the
+ * container, at the generation that it had at ATTACH; updating or replacing it
+ * changes nothing for regions that exist, but it is no longer what the next
+ * ATTACH needs (ESTALE).
  *
  * A tile is decoded once for all who wait for it or ask for it shortly
  * afterwards, on whichever descriptor or mapping. A container that is rewritten
@@ -138,39 +146,59 @@ enum lwcmem_view {
  * they are a whole .lwc to any reader. A shared mapping has huge pages, and its
  * pages are those of all other processes: smaps shows them as file pages, huge
  * ones as FilePmdMapped, and Pss as this process's share.
+ *
+ * REQUIRE_VERITY: the container and its base must be files of fs-verity, else
+ * ENODATA. Their filesystem then checks what it reads against the file's digest,
+ * each time that it comes from the disk, and the file cannot be changed: a tile
+ * with changed bytes gives EIO whatever its crc says. That the digest is the one
+ * that you trust is for you to check: `lwcmem info` and `lwcmem verify` print it
+ * (FS_IOC_MEASURE_VERITY). Needs a filesystem with the verity feature (ext4, f2fs,
+ * btrfs) and CONFIG_FS_VERITY; a file seen through overlayfs does not count.
  */
 #define LWCMEM_RESIDENT		0x1u
 #define LWCMEM_INTERLEAVE	0x2u
 #define LWCMEM_REPLICATE	0x4u
+#define LWCMEM_REQUIRE_VERITY	0x8u
 
 /*
  * Make a region of a container. On the control device; returns a new
- * descriptor (O_RDONLY, O_CLOEXEC).
+ * descriptor (O_RDONLY, O_CLOEXEC). Errors that are about a file may be about
+ * the container or its base; those about the two together are in the kernel log.
  *
- *   EBADF	fd is not open for reading
+ *   EBADF	fd or the base's is not open for reading
  *   EINVAL	not a regular file, unknown view or flag, reserved not zero,
  *		a file index beyond the table or with VIEW_ARENA or VIEW_PACKED;
  *		VIEW_PACKED, INTERLEAVE or REPLICATE without RESIDENT, or the last
- *		two together
+ *		two together; more bases than the container depends on (version 1
+ *		of the format: at most one), or bases without base_count
  *   EBADMSG	not an .lwc container, or its superblock or tables are damaged
- *   EOPNOTSUPP	the container needs a feature that this module does not know, or
- *		depends on a base container (the kernel log says so)
+ *   EFBIG	the view is longer than a file can be, or of more than 2^20 parts
+ *		(tensors of the arena, extents of the file); what reads containers
+ *		without the kernel has no such limits
+ *   EOPNOTSUPP	the container needs a feature that this module does not know (the
+ *		kernel log says which)
+ *   ENOLINK	the container depends on a base, and none was given (the kernel log
+ *		has its uuid, and so has `lwcmem info`)
+ *   ESTALE	the base given is not the one needed, or is another generation of it:
+ *		its uuid differs, or the sha256 of its objects
+ *   EMLINK	the base given depends on a base itself: no base may
+ *   ENODATA	LWCMEM_REQUIRE_VERITY, and a file is not one of fs-verity
  *   EISDIR	the file of the index is a directory
- *   ELOOP	fd is itself a region or in a mount, or lies on too many stacked
- *		filesystems
- *   EIO, EINTR	reading the container failed, or a fatal signal came
+ *   ELOOP	fd or the base's is itself a region or in a mount, or lies on too many
+ *		stacked filesystems
+ *   EIO, EINTR	reading a container failed, or a fatal signal came
  *   ENOMEM	also where RESIDENT does not fit into the memory of the machine or of
  *		the memory cgroup; nothing is held then, and nobody is killed for it
  *   EMFILE, ENFILE, EFAULT, E2BIG
  */
 struct lwcmem_attach {
 	__u32 size;		/* in: sizeof(struct) */
-	__u32 flags;		/* LWCMEM_RESIDENT, and INTERLEAVE or REPLICATE */
+	__u32 flags;		/* RESIDENT, and INTERLEAVE or REPLICATE; REQUIRE_VERITY */
 	__s32 fd;		/* the .lwc */
 	__u32 view;		/* enum lwcmem_view */
 	__u64 file;		/* VIEW_FILE: index in the FILES table, else 0 */
-	__u64 bases;		/* none yet: 0 (descriptors of base containers) */
-	__u32 base_count;	/* none yet: 0 */
+	__u64 bases;		/* pointer to base_count __s32: descriptors of bases; or 0 */
+	__u32 base_count;	/* as many as the container depends on */
 	__u32 reserved;		/* 0 */
 };
 
@@ -189,7 +217,7 @@ struct lwcmem_info {
 	__u32 isa;		/* as in lwcmem_query */
 	__u64 tiles_decoded;	/* each decode counts, also of the same tile */
 	__u64 bytes_decoded;
-	__u64 bytes_stored_read;
+	__u64 bytes_stored_read; /* of the base, too */
 	__u64 tiles_failed;
 	__u64 tiles_in_flight;	/* now */
 	__u64 tiles_in_flight_max;

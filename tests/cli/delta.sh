@@ -149,4 +149,4 @@ check "run with a base that it does not need" run engine.lwc --base nudged.lwc
 says "run says so" "engine.lwc: needs no base; nudged.lwc is not used"
 check "run plain with a base" run nudged --base engine.lwc
 says "run plain says so" "nudged: needs no base; engine.lwc is not used"
-refuse "run kmod" 1 "kernel module does not decode" "$LWCMEM" run nudged.lwc --base engine.lwc -p x --backend kmod
+refuse "run kmod without the base" 1 "$(uuid engine.lwc)" "$LWCMEM" run nudged.lwc -p x --backend kmod

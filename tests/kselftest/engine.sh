@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Logits are the same bytes from plain weights and from every backend, the kernel module's included,
 # and what the module gave is what the engine multiplied. For busybox, in a guest with the module
-# loaded. DATA: NAME/ and NAME.lwc for story and aligned, story-bad.lwc; LWCMEM: the tool.
+# loaded. DATA: NAME/ and NAME.lwc for story, aligned and nudged, story-bad.lwc, aligned-bad.lwc; LWCMEM: the tool.
 # ISAS, THREADS: fewer of them, where the guest is slow.
 DATA=${DATA:-/data} LWCMEM=${LWCMEM:-/bin/lwcmem}
 ISAS=${ISAS:-scalar avx2 avx512} THREADS=${THREADS:-1 2 3} BACKENDS="fused user kmod packed"
@@ -53,7 +53,7 @@ compare() {
 }
 
 echo "KTAP version 1"
-echo "1..$((2 * (1 + $(count $ISAS) * (1 + $(count $BACKENDS))) + 1))"
+echo "1..$((2 * (1 + $(count $ISAS) * (1 + $(count $BACKENDS))) + 4))"
 for model in story aligned; do
 	why=
 	run "$DATA/$model" --isa scalar -j 1 && [ -s "$work/logits" ] || why=$(cat "$work/error")
@@ -72,6 +72,18 @@ for model in story aligned; do
 		done
 	done
 done
+
+run "$DATA/nudged" --isa scalar -j 1 && mv "$work/logits" "$work/want"
+result "$(compare "$DATA/nudged.lwc" scalar --backend kmod --base "$DATA/aligned.lwc")" \
+	"a fine-tune with its base: kmod, same logits with $THREADS threads"
+why=
+if run "$DATA/nudged.lwc" --backend kmod --base "$DATA/story.lwc"; then why="it gave a text"
+elif ! grep -q "story.lwc has uuid" "$work/error"; then why=$(cat "$work/error"); fi
+result "$why" "another base is refused"
+why=
+if run "$DATA/nudged.lwc" --backend kmod --base "$DATA/aligned-bad.lwc"; then why="it gave a text"
+elif ! grep -q "nudged.lwc: model.layers.1.mlp.up_proj.weight: tile 0: the kernel module" "$work/error"; then why=$(cat "$work/error"); fi
+result "$why" "a damaged tile of the base ends the run, and the tile that needs it is named"
 
 why=
 if run "$DATA/story-bad.lwc" --backend kmod; then why="it gave a text"

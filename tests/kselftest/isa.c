@@ -88,12 +88,12 @@ static void load_normally(void)
 /* INFO and QUERY agree on the decoder, and it decodes the model. */
 static unsigned int isa_in_use(void)
 {
-    static const char *const models[] = {"odd", "story"};
+    static const char *const models[] = {"odd", "story", "tuned"};
     int control = open_control();
     unsigned int isa = query(control).isa;
 
     close(control);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         struct view view = open_arena(models[i]);
 
         CHECK(region_info(view.fd).isa == isa, "isa 0x%x in INFO, 0x%x in QUERY",

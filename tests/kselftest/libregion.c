@@ -51,24 +51,45 @@ struct lwcmem_info region_info(int region)
     return info;
 }
 
-int attach(int control, int container, uint32_t view, uint64_t file)
+int attach_based(int control, int container, int base, uint32_t view, uint64_t file)
 {
     struct lwcmem_attach request = {
         .size = sizeof(request), .fd = container, .view = view, .file = file};
 
+    if (base >= 0) {
+        request.bases = (uintptr_t)&base;
+        request.base_count = 1;
+    }
     return ioctl(control, LWCMEM_IOC_ATTACH, &request);
+}
+
+int attach(int control, int container, uint32_t view, uint64_t file)
+{
+    return attach_based(control, container, -1, view, file);
+}
+
+int open_base(const char *container)
+{
+    char path[640];
+    int length = strlen(container);
+
+    CHECK(length > 4 && !strcmp(container + length - 4, ".lwc"), "%s: not a container", container);
+    snprintf(path, sizeof(path), "%.*s.base.lwc", length - 4, container);
+    return open(path, O_RDONLY | O_CLOEXEC);
 }
 
 int attach_path(const char *container, uint32_t view, uint64_t file)
 {
     int control = open_control(), region;
-    int fd = open(container, O_RDONLY | O_CLOEXEC);
+    int fd = open(container, O_RDONLY | O_CLOEXEC), base = open_base(container);
 
     CHECK(fd >= 0, "%s: %m", container);
-    region = attach(control, fd, view, file);
+    region = attach_based(control, fd, base, view, file);
     CHECK(region >= 0, "attach %s, view %u, file %llu: %m", container, view,
           (unsigned long long)file);
     close(fd);
+    if (base >= 0)
+        close(base);
     close(control);
     return region;
 }

@@ -17,7 +17,11 @@ struct lwcmem_query query(int control);
 struct lwcmem_info region_info(int region);
 /* The new descriptor, or -1 and errno. */
 int attach(int control, int container, uint32_t view, uint64_t file);
-/* Open the container and the device, attach, close both. */
+/* The same with a base, -1 for none. */
+int attach_based(int control, int container, int base, uint32_t view, uint64_t file);
+/* NAME.base.lwc, which is beside NAME.lwc where that has a base; else -1. */
+int open_base(const char *container);
+/* Open the container, its base and the device, attach, close them. */
 int attach_path(const char *container, uint32_t view, uint64_t file);
 
 /* One line of NAME.files. */

@@ -98,7 +98,7 @@ make_disk() {
 	local size
 	size=$(du -sm build/vm/data | cut -f1)
 	rm -f "$1"
-	truncate -s $((size + size / 10 + 1024))M "$1" && mkfs.ext4 -q -F -b 4096 -d build/vm/data "$1"
+	truncate -s $((size + size / 10 + 1024))M "$1" && mkfs.ext4 -q -F -b 4096 -O verity -d build/vm/data "$1"
 }
 
 # copy_libraries ROOT PROGRAM...: shared libraries where the dynamic loader looks for them

@@ -67,6 +67,8 @@ static int print_json(const struct survey *survey, bool bounds, struct failure *
                      "generation", (json_int_t)survey->generation);
     if (root && survey->base[0])
         json_object_set_new(root, "base", json_string(survey->base));
+    if (root && survey->verity[0])
+        json_object_set_new(root, "verity", json_string(survey->verity));
     if (root && bounds)
         json_object_set_new(root, "bound_bits_per_weight",
                             bits_or_null(survey->bound_bits_per_weight));
@@ -163,6 +165,8 @@ static void print_summary(const struct survey *survey, bool bounds)
     printf("uuid       %s, generation %" PRIu64 "\n", survey->uuid, survey->generation);
     if (survey->base[0])
         printf("base       %s\n", survey->base);
+    if (survey->verity[0])
+        printf("fs-verity  %s\n", survey->verity);
 }
 
 static int info(const struct options *options, struct failure *failure)

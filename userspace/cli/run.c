@@ -420,7 +420,7 @@ const struct command command_run = {
         "--backend B     of a container: fused (default) decodes in registers, user decodes\n"
         "                ahead into buffers, kmod reads decoded tiles ahead from the kernel\n"
         "                module: insmod lwcmem.ko first (LWCMEM_DEVICE: instead of /dev/lwcmem)\n"
-        "--base BASE.lwc the container that MODEL was packed against, if it was (not with kmod)\n"
+        "--base BASE.lwc the container that MODEL was packed against, if it was\n"
         "--hugepages     fused: read the container from huge pages, which the kernel module "
         "shares\n"
         "                with all processes; without the module it is copied for this one\n"

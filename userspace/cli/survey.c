@@ -209,6 +209,7 @@ static int name_container(struct surveyor *surveyor, struct failure *failure)
     struct lwc_dep dep;
 
     uuid_text(container_superblock(container)->uuid, surveyor->survey->uuid);
+    verity_text(container_fd(container), surveyor->survey->verity);
     if (!container_count(container, LWC_TABLE_DEPS))
         return 0;
     if (container_dep(container, 0, &dep, failure) < 0)

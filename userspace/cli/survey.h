@@ -4,6 +4,7 @@
 #define LWC_SURVEY_H
 
 #include "container/dependency.h"
+#include "container/verity.h"
 #include "uapi/lwcmem_format.h"
 
 #include <stdbool.h>
@@ -36,7 +37,8 @@ struct survey {
     uint64_t weights;
     uint64_t generation;
     char uuid[UUID_TEXT_SIZE];
-    char base[UUID_TEXT_SIZE];      /* empty: depends on none */
+    char base[UUID_TEXT_SIZE]; /* empty: depends on none */
+    char verity[VERITY_TEXT_SIZE];
     double bits_per_weight;         /* negative without weights */
     uint64_t bound_weights;         /* of tensors with a bound */
     double bound_stored_per_weight; /* bits that those take */

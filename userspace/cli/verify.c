@@ -9,6 +9,7 @@
 #include "walk.h"
 #include "container/dependency.h"
 #include "container/sha256.h"
+#include "container/verity.h"
 
 #include <getopt.h>
 #include <inttypes.h>
@@ -173,6 +174,7 @@ static int verify_all(struct verify *verify, struct failure *failure)
 {
     uint64_t objects = container_count(verify->container, LWC_TABLE_OBJECTS);
     uint64_t bytes = container_superblock(verify->container)->bytes_original;
+    char verity[VERITY_TEXT_SIZE];
     int result;
 
     if (container_check_blocks(verify->container, failure) < 0 ||
@@ -188,11 +190,15 @@ static int verify_all(struct verify *verify, struct failure *failure)
     if (result == 0 && verify->against)
         result = compare(verify, failure);
     progress_end();
-    if (result == 0)
-        printf("%s: %" PRIu64 " files and %" PRIu64 " objects are intact%s\n",
-               container_path(verify->container), verify->files, objects,
-               verify->against ? " and equal the model" : "");
-    return result;
+    if (result < 0)
+        return -1;
+    printf("%s: %" PRIu64 " files and %" PRIu64 " objects are intact%s\n",
+           container_path(verify->container), verify->files, objects,
+           verify->against ? " and equal the model" : "");
+    verity_text(container_fd(verify->container), verity);
+    if (verity[0])
+        printf("%s: fs-verity %s\n", container_path(verify->container), verity);
+    return 0;
 }
 
 static int verify_container(const char *path, const char *base, const char *model,

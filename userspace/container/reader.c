@@ -147,6 +147,11 @@ void container_set_base(struct container *container, struct container *base)
     container->base = base;
 }
 
+struct container *container_base(const struct container *container)
+{
+    return container->base;
+}
+
 const struct lwc_superblock *container_superblock(const struct container *container)
 {
     return &container->superblock;

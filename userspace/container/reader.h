@@ -51,6 +51,7 @@ int container_fd(const struct container *container);
  * after dependency.h has checked that it is the right one. Taken over.
  */
 void container_set_base(struct container *container, struct container *base);
+struct container *container_base(const struct container *container); /* NULL without one */
 
 /* Number of entries of a table. */
 uint64_t container_count(const struct container *container, enum lwc_table table);

@@ -63,11 +63,6 @@ static int open_model(struct lwcmem_model *model, const char *path,
     model->container = dependency_open(path, options ? options->base : NULL, failure);
     if (!model->container)
         return -1;
-    if (model->backend == LWCMEM_BACKEND_KMOD &&
-        dependency_refuse(model->container,
-                          "the kernel module does not decode it, use the backend fused or user",
-                          failure) < 0)
-        return -1;
     if (start_workers(model, failure) < 0 || find_structure(model, failure) < 0)
         return -1;
     model->kernels = kernels_select(model->workers[0].decoder.isa);

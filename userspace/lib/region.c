@@ -37,11 +37,15 @@ static int attach(int control, enum region_view view, const char *device,
                   struct container *container, struct failure *failure)
 {
     bool packed = view == REGION_PACKED;
+    const struct container *base = container_base(container);
+    __s32 base_fd = base ? container_fd(base) : -1;
     struct lwcmem_attach request = {
         .size = sizeof(request),
         .flags = packed ? LWCMEM_RESIDENT : 0,
         .fd = container_fd(container),
         .view = packed ? LWCMEM_VIEW_PACKED : LWCMEM_VIEW_ARENA,
+        .bases = base ? (uintptr_t)&base_fd : 0,
+        .base_count = base ? 1 : 0,
     };
     int region = ioctl(control, LWCMEM_IOC_ATTACH, &request), error = errno;
 
@@ -58,6 +62,13 @@ static int attach(int control, enum region_view view, const char *device,
         return fail(failure,
                     "%s: it needs a feature that the loaded module does not have: load the "
                     "lwcmem.ko of this version%s",
+                    container_path(container), instead(view));
+    if (error == ESTALE)
+        return fail(failure, "%s: its base (%s) was changed while it was opened; try again",
+                    container_path(container), base ? container_path(base) : "none");
+    if (error == EFBIG)
+        return fail(failure,
+                    "%s: its tensors are too many, or too large together, for the kernel module%s",
                     container_path(container), instead(view));
     return fail_errno(failure, error, "%s: the kernel module (%s) does not attach it",
                       container_path(container), device);

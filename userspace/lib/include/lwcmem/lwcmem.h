@@ -45,9 +45,8 @@ struct lwcmem_options {
     enum lwcmem_backend backend;
     uint32_t isa;         /* mask of LWC_ISA_ bits; 0: the environment, else all of the CPU */
     unsigned int threads; /* that call lwcmem_multiply; user: also decoding threads. 0: 1 */
-    const char
-        *device; /* of the module: NULL for the environment's LWCMEM_DEVICE, else /dev/lwcmem */
-    const char *base; /* the container that this one depends on, if it does (not with kmod) */
+    const char *device;   /* of the module: NULL for LWCMEM_DEVICE, else /dev/lwcmem */
+    const char *base;     /* the container that this one depends on, if it does */
     /*
      * fused: the container from huge pages, not from its own. The kernel module
      * holds it in RAM for all processes that ask; without the module it is
