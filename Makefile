@@ -58,10 +58,10 @@ modules:
 # Programs that test it in a guest (tests/vm): one a file, lib*.c goes into all of them.
 KSELFTEST_LIB := $(wildcard tests/kselftest/lib*.c)
 KSELFTEST := $(filter-out $(KSELFTEST_LIB),$(wildcard tests/kselftest/*.c))
-$(B)/kselftest/%: tests/kselftest/%.c $(KSELFTEST_LIB) $(wildcard tests/kselftest/*.h uapi/*.h) Makefile
+$(B)/kselftest/%: tests/kselftest/%.c $(KSELFTEST_LIB) $(wildcard tests/kselftest/*.h uapi/*.h) $(B)/liblwcmem.a Makefile
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -O2 $(WARN) -D_GNU_SOURCE -I. -Iuserspace $$(pkg-config --cflags fuse3) $< $(KSELFTEST_LIB) \
-		-Wl,--as-needed -luring -lpthread $$(pkg-config --libs fuse3) -o $@
+	$(CC) -std=gnu11 -O2 $(WARN) -D_GNU_SOURCE -I. -Iuserspace -Ikmod $$(pkg-config --cflags fuse3) $< $(KSELFTEST_LIB) \
+		$(B)/liblwcmem.a -Wl,--as-needed -luring -lpthread $$(pkg-config --libs fuse3) -o $@
 kselftests: $(KSELFTEST:tests/kselftest/%.c=$(B)/kselftest/%)
 
 deps:

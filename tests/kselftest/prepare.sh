@@ -6,7 +6,8 @@
 #   NAME.arena       the expected bytes of the ARENA view, sparse
 #   NAME.files       the FILES table: index kind size name
 # and story-bad.lwc with story-bad.info (one damaged tile), and of tiny hostile/*.lwc (lies with
-# right crcs) and flips/*.lwc (seeded truncations and bit flips). specks.lwc has 65536 tiles of one byte.
+# right crcs) and flips/*.lwc (seeded truncations and bit flips). golden/*.lwc and
+# mistakes/*.lwc are what tests/golden has of good and of wrong containers. reads.img is an ext4 with story.lwc. specks.lwc has 65536 tiles of one byte.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 [ $# = 1 ] || { echo "usage: $0 OUTDIR" >&2; exit 2; }
@@ -27,7 +28,7 @@ for needed in $story $tiny $aligned; do
 	[ -d $needed ] || { echo "$0: $needed is missing: run tests/models/fetch.sh build" >&2; exit 1; }
 done
 mkdir -p "$out"
-rm -rf "$out"/{odd,story,tiny,aligned,hostile,flips}
+rm -rf "$out"/{odd,story,tiny,aligned,hostile,flips,golden,mistakes}
 python3 tests/cli/make_model.py "$out/odd"
 cp -rL $story "$out/story"
 cp -rL $tiny "$out/tiny"
@@ -41,3 +42,14 @@ python3 $here/specks.py "$out/specks.lwc"
 # of the smallest model, because there are many of them and the guest is slow
 python3 tests/cli/hostile_container.py "$out/tiny.lwc" "$out/hostile"
 python3 tests/cli/hostile_container.py --loop "$out/tiny.lwc" "$out/flips" 80
+mkdir "$out/golden" "$out/mistakes"
+for file in tests/golden/features/*.lwc.xz; do
+	name=${file##*/}
+	xz -dc "$file" > "$out/golden/${name%.xz}"
+done
+python3 tests/golden/conformance.py --write "$out/mistakes"
+rm -rf "$out/image" && mkdir "$out/image"
+cp "$out/story.lwc" "$out/image/"
+truncate -s $(($(stat -c %s "$out/story.lwc") / 1048576 + 16))M "$out/reads.img"
+mkfs.ext4 -q -F -b 4096 -O ^has_journal -d "$out/image" "$out/reads.img"
+rm -rf "$out/image"
