@@ -79,6 +79,11 @@ check-vm: deps
 	bash tests/run.sh vm
 check-um: deps
 	bash tests/run.sh um
+# Kernels with KASAN, lockdep, kmemleak and injected faults; half an hour, and the kernels' build the first time.
+check-debug: deps
+	bash tests/run.sh debug
+check-kernel-style: deps
+	bash tests/vm/kernel-style.sh
 # What this machine does; tests/bench/peers.sh for other tools on it.
 bench: all
 	$(B)/lwcmem bench codec
@@ -97,6 +102,6 @@ coverage:
 clean:
 	rm -rf $(B) build-*
 
-.PHONY: all unit-programs modules kselftests deps models demo check check-user check-vm check-um bench goldens fuzz coverage clean
+.PHONY: all unit-programs modules kselftests deps models demo check check-user check-vm check-um check-debug check-kernel-style bench goldens fuzz coverage clean
 .SECONDARY:
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(wildcard $(B)/tests/unit/*.d)
