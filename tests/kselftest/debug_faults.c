@@ -112,8 +112,7 @@ static void start(const char *directory, const char *path)
 
     knob = directory;
     snprintf(file, sizeof(file), DEBUGFS "%s/probability", knob);
-    if (access(file, W_OK))
-        test_skip("the kernel has no %s", knob);
+    CHECK(!access(file, W_OK), "%s: %m: a debug kernel must have it", file);
     test_at_end(disarm_at_end);
     set("probability", "0");
     set("interval", "1");

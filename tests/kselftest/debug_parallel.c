@@ -143,7 +143,8 @@ static void use(void *argument)
         look_around(fd, view, &seed);
         close(fd);
         __sync_fetch_and_add(&shared[0], 1);
-        sleep_ms(random_below(&seed, 30));
+        /* now and then nobody is there */
+        sleep_ms(random_below(&seed, 300));
     }
 }
 
@@ -161,8 +162,10 @@ static void unloaded_under_users(void)
     while (time(NULL) < end) {
         error = unload_module();
         CHECK(!error || error == EBUSY || error == EAGAIN, "unloading: %d", error);
-        if (error)
+        if (error) {
+            sleep_ms(1);
             continue;
+        }
         error = load_module("");
         CHECK(!error, "loading: %d", error);
         shared[1]++;

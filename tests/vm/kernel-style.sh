@@ -8,14 +8,10 @@ cd "$(dirname "$0")/../.." || exit 1
 failed=0
 
 # Accepted of checkpatch, because it does not hold here:
-#   FILE_PATH_CHANGES, SPLIT_STRING  are about patches and messages, not about files
-#   LONG_LINE_COMMENT  the line limit is 100, for comments too
-#   VOLATILE, PREFER_KERNEL_TYPES  kmod/codec is also userspace code, behind platform.h
-#   MACRO_ARG_REUSE, MACRO_ARG_PRECEDENCE  of unrolled loops over registers, which have no side effects
-#   NEW_TYPEDEFS  of the vector types that several ISAs share
-#   AVOID_EXTERNS  the declarations of the implementations, which no header has
-accepted=FILE_PATH_CHANGES,SPLIT_STRING,LONG_LINE_COMMENT,VOLATILE,PREFER_KERNEL_TYPES,MACRO_ARG_REUSE,MACRO_ARG_PRECEDENCE
-accepted=$accepted,NEW_TYPEDEFS,AVOID_EXTERNS
+#   ARRAY_SIZE, PREFER_DEFINED_ATTRIBUTE_MACRO  kmod/codec is also userspace code, where platform.h makes these names
+#   TYPECAST_INT_CONSTANT  the intrinsic's argument is signed, the constant has all 64 bits
+#   REPEATED_WORD  a table in a comment
+accepted=ARRAY_SIZE,PREFER_DEFINED_ATTRIBUTE_MACRO,TYPECAST_INT_CONSTANT,REPEATED_WORD
 
 verdict() { # verdict NAME FILE: good if the file is empty
 	if [ -s "$2" ]; then
