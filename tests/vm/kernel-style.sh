@@ -34,7 +34,8 @@ compiler() {
 	rm -rf "$work/module"
 	mkdir "$work/module"
 	rsync -a --exclude='*.o' --exclude='.*' Kbuild kmod uapi "$work/module/"
-	kernel_make -s -C "$1" M="$work/module" -j"$(nproc)" "${@:2}" modules 2>&1 | sed "s,$work/module/,,"
+	kernel_make -s -C "$1" M="$work/module" -j"$(nproc)" "${@:2}" modules 2>&1 |
+		sed -e "s,$work/module/,," -e '/^Skipping BTF generation/d'
 }
 
 # sparse does not know the compiler's intrinsics: of ISA units only those without vectors.
