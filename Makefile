@@ -58,10 +58,10 @@ modules:
 # Programs that test it in a guest (tests/vm): one a file, lib*.c goes into all of them.
 KSELFTEST_LIB := $(wildcard tests/kselftest/lib*.c)
 KSELFTEST := $(filter-out $(KSELFTEST_LIB),$(wildcard tests/kselftest/*.c))
-$(B)/kselftest/%: tests/kselftest/%.c $(KSELFTEST_LIB) $(wildcard tests/kselftest/*.h uapi/*.h) Makefile
+$(B)/kselftest/%: tests/kselftest/%.c $(KSELFTEST_LIB) $(wildcard tests/kselftest/*.h uapi/*.h) $(B)/liblwcmem.a Makefile
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -O2 $(WARN) -D_GNU_SOURCE -I. -Iuserspace $$(pkg-config --cflags fuse3) $< $(KSELFTEST_LIB) \
-		-Wl,--as-needed -luring -lpthread $$(pkg-config --libs fuse3) -o $@
+	$(CC) -std=gnu11 -O2 $(WARN) -D_GNU_SOURCE -I. -Iuserspace -Ikmod $$(pkg-config --cflags fuse3) $< $(KSELFTEST_LIB) \
+		$(B)/liblwcmem.a -Wl,--as-needed -luring -lpthread $$(pkg-config --libs fuse3) -o $@
 kselftests: $(KSELFTEST:tests/kselftest/%.c=$(B)/kselftest/%)
 
 deps:
@@ -79,6 +79,11 @@ check-vm: deps
 	bash tests/run.sh vm
 check-um: deps
 	bash tests/run.sh um
+# Kernels with KASAN, lockdep, kmemleak and injected faults; half an hour, and the kernels' build the first time.
+check-debug: deps
+	bash tests/run.sh debug
+check-kernel-style: deps
+	bash tests/vm/kernel-style.sh
 # What this machine does; tests/bench/peers.sh for other tools on it.
 bench: all
 	$(B)/lwcmem bench codec
@@ -99,6 +104,6 @@ clean:
 
 include userspace/packaging/packaging.mk
 
-.PHONY: all unit-programs modules kselftests deps models demo check check-user check-vm check-um bench goldens fuzz coverage clean
+.PHONY: all unit-programs modules kselftests deps models demo check check-user check-vm check-um check-debug check-kernel-style bench goldens fuzz coverage clean
 .SECONDARY:
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(wildcard $(B)/tests/unit/*.d)

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# tests/run.sh user|all|vm|um|deb [FILTER]: builds, runs the tests whose name contains FILTER, ends with
+# tests/run.sh user|all|vm|um|deb|debug [FILTER]: builds, runs the tests whose name contains FILTER, ends with
 # "N passed, N failed, N skipped". A test script prints "ok NAME", "not ok NAME" or
 # "skip NAME: reason" lines; a unit program is a cmocka group. vm and um are the tests of the kernel module, in QEMU and
-# in user-mode Linux: there, FILTER selects among the guest's programs (tests/kselftest).
+# in user-mode Linux, debug in kernels that check: there, FILTER selects among the guest's programs (tests/kselftest).
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 suite=${1:-user} filter=${2:-}
@@ -78,6 +78,7 @@ user | all) ;;
 vm) guest tests/vm/check-qemu.sh ;;
 um) guest tests/vm/check-um.sh ;;
 deb) guest tests/vm/deb.sh ;;
+debug) guest tests/vm/debug.sh ;;
 *) sed -n '3s/^# //p' "$0"; exit 2 ;;
 esac
 build build ""

@@ -40,12 +40,15 @@ static inline bool lwc_has_crc32(void)
 #define check_mul_overflow(a, b, d)	__builtin_mul_overflow(a, b, d)
 #endif
 
-/* Unaligned loads; x86 is little endian. */
+/*
+ * Unaligned loads; x86 is little endian. By the builtin, because a load may span
+ * fields of a struct, which the kernel's fortified memcpy warns of.
+ */
 static inline u32 lwc_le32(const void *p)
 {
 	u32 v;
 
-	memcpy(&v, p, sizeof(v));
+	__builtin_memcpy(&v, p, sizeof(v));
 	return v;
 }
 
@@ -53,7 +56,7 @@ static inline u64 lwc_le64(const void *p)
 {
 	u64 v;
 
-	memcpy(&v, p, sizeof(v));
+	__builtin_memcpy(&v, p, sizeof(v));
 	return v;
 }
 

@@ -118,6 +118,13 @@ void sleep_ms(int milliseconds)
     nanosleep(&time, NULL);
 }
 
+long in_debug(long usual, long debug)
+{
+    const char *set = getenv("LWCMEM_DEBUG");
+
+    return set && *set ? debug : usual;
+}
+
 static uint64_t now_ms(void)
 {
     struct timespec time;
@@ -126,9 +133,15 @@ static uint64_t now_ms(void)
     return time.tv_sec * 1000ull + time.tv_nsec / 1000000;
 }
 
+/* A debug kernel is an order of magnitude slower. */
+static uint64_t deadline(int seconds)
+{
+    return now_ms() + seconds * (uint64_t)in_debug(1000, 10000);
+}
+
 bool wait_until(bool (*condition)(void *), void *argument, int seconds)
 {
-    uint64_t end = now_ms() + seconds * 1000ull;
+    uint64_t end = deadline(seconds);
 
     while (!condition(argument)) {
         if (now_ms() > end)
@@ -154,7 +167,7 @@ pid_t start_child(void (*run)(void *), void *argument)
 /* The status of a child that ended in time; else false. */
 static bool reap(pid_t child, int seconds, int *status)
 {
-    uint64_t end = now_ms() + seconds * 1000ull;
+    uint64_t end = deadline(seconds);
     pid_t got;
 
     while (!(got = waitpid(child, status, WNOHANG))) {

@@ -61,6 +61,9 @@ struct random {
 uint64_t random_next(struct random *random);
 uint64_t random_below(struct random *random, uint64_t limit);
 
+/* One of the two: debug where the rig's kernel checks everything, see tests/vm/debug.sh. */
+long in_debug(long usual, long debug);
+
 /* A child that runs run(argument) and ends with success, or fails the case. */
 pid_t start_child(void (*run)(void *), void *argument);
 void join_child(pid_t child, const char *what);

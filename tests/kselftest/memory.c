@@ -48,7 +48,7 @@ static void check_accounted(const struct view *view, uint64_t limit)
           (unsigned long long)group_number("memory.stat", "file"));
 }
 
-static void read_limited(uint32_t kind, bool mapped, int readers)
+static void read_limited(uint32_t kind, bool mapped, int readers, int percent)
 {
     struct file_entry largest = largest_file("story");
     struct reader reader = {.mapped = mapped};
@@ -57,7 +57,7 @@ static void read_limited(uint32_t kind, bool mapped, int readers)
 
     reader.view =
         kind == LWCMEM_VIEW_ARENA ? open_arena("story") : open_file_view("story", &largest);
-    limit = reader.view.size / 2;
+    limit = reader.view.size * percent / 100;
     if (limit < 6 << 20)
         test_skip("the model is too small");
     make_group(limit);
@@ -80,27 +80,42 @@ static void read_limited(uint32_t kind, bool mapped, int readers)
 
 static void read_arena(void)
 {
-    read_limited(LWCMEM_VIEW_ARENA, false, 1);
+    read_limited(LWCMEM_VIEW_ARENA, false, 1, 50);
 }
 
 static void map_arena(void)
 {
-    read_limited(LWCMEM_VIEW_ARENA, true, 1);
+    read_limited(LWCMEM_VIEW_ARENA, true, 1, 50);
 }
 
 static void read_file(void)
 {
-    read_limited(LWCMEM_VIEW_FILE, false, 1);
+    read_limited(LWCMEM_VIEW_FILE, false, 1, 50);
 }
 
 static void map_file(void)
 {
-    read_limited(LWCMEM_VIEW_FILE, true, 1);
+    read_limited(LWCMEM_VIEW_FILE, true, 1, 50);
+}
+
+static void read_quarter(void)
+{
+    read_limited(LWCMEM_VIEW_ARENA, false, 1, 25);
+}
+
+static void map_quarter(void)
+{
+    read_limited(LWCMEM_VIEW_ARENA, true, 1, 25);
+}
+
+static void map_three_quarters(void)
+{
+    read_limited(LWCMEM_VIEW_ARENA, true, 1, 75);
 }
 
 static void map_by_four(void)
 {
-    read_limited(LWCMEM_VIEW_ARENA, true, 4);
+    read_limited(LWCMEM_VIEW_ARENA, true, 4, 50);
 }
 
 static void first_touch(void)
@@ -124,6 +139,9 @@ static const struct test_case cases[] = {
     {"FILE by read", read_file, 100},
     {"FILE by mapping", map_file, 100},
     {"ARENA by mapping, four processes", map_by_four, 100},
+    {"ARENA by read, a quarter of its size", read_quarter, 100},
+    {"ARENA by mapping, a quarter of its size", map_quarter, 100},
+    {"ARENA by mapping, three quarters of its size", map_three_quarters, 100},
 };
 
 int main(void)

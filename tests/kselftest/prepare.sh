@@ -7,7 +7,8 @@
 #   NAME.files       the FILES table: index kind size name
 #   NAME.base.lwc    a link to its base, if it has one
 # and story-bad.lwc with story-bad.info (one damaged tile), and of tiny hostile/*.lwc (lies with
-# right crcs) and flips/*.lwc (seeded truncations and bit flips). specks.lwc has 65536 tiles of one byte.
+# right crcs) and flips/*.lwc (seeded truncations and bit flips). golden/*.lwc and
+# mistakes/*.lwc are what tests/golden has of good and of wrong containers. reads.img is an ext4 with story.lwc. specks.lwc has 65536 tiles of one byte.
 # trees/*.lwc differ in their names (trees.py).
 # Of base and tuned, which is packed with --base base.lwc, too: damaged.lwc (base.lwc with one damaged tile), patched.lwc
 # (its next generation); nudged/ and nudged.lwc, which has the base aligned.lwc, and aligned-bad.lwc, damaged; and of close, which comes from tiny, hostile-delta/NAME.lwc with NAME.base.lwc.
@@ -31,7 +32,7 @@ for needed in $story $tiny $aligned; do
 	[ -d $needed ] || { echo "$0: $needed is missing: run tests/models/fetch.sh build" >&2; exit 1; }
 done
 mkdir -p "$out"
-rm -rf "$out"/{odd,story,tiny,aligned,hostile,flips,trees,base,tuned,close,nudged,hostile-delta,patched.lwc}
+rm -rf "$out"/{odd,story,tiny,aligned,hostile,flips,trees,base,tuned,close,nudged,hostile-delta,patched.lwc,golden,mistakes}
 python3 tests/cli/make_model.py "$out/odd"
 cp -rL $story "$out/story"
 cp -rL $tiny "$out/tiny"
@@ -71,3 +72,14 @@ for file in "$out"/hostile-delta/*.lwc; do
 	if [ -e "${file%.lwc}.base" ]; then mv "${file%.lwc}.base" "${file%.lwc}.base.lwc"
 	else ln -s ../tiny.lwc "${file%.lwc}.base.lwc"; fi
 done
+mkdir "$out/golden" "$out/mistakes"
+for file in tests/golden/features/*.lwc.xz; do
+	name=${file##*/}
+	xz -dc "$file" > "$out/golden/${name%.xz}"
+done
+python3 tests/golden/conformance.py --write "$out/mistakes"
+rm -rf "$out/image" && mkdir "$out/image"
+cp "$out/story.lwc" "$out/image/"
+truncate -s $(($(stat -c %s "$out/story.lwc") / 1048576 + 16))M "$out/reads.img"
+mkfs.ext4 -q -F -b 4096 -O ^has_journal -d "$out/image" "$out/reads.img"
+rm -rf "$out/image"

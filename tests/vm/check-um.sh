@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # The module's tests under user-mode Linux: the machine's own instructions at native speed, one CPU, no preemption. The
 # daily loop. Environment: LWCMEM_TESTS (part of the names of the tests to run), LWCMEM_PARAMS (for insmod), UM_EXTRA
-# (a fragment for the kernel's configuration), UM_LIMIT (seconds a program may take).
+# (a fragment for the kernel's configuration), UM_LIMIT (seconds a program may take), LWCMEM_DEBUG (see debug.sh).
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 . tests/vm/lib.sh
@@ -33,21 +33,22 @@ start_guest() {
 	ulimit -c 0 # a panic aborts the process
 	export TMPDIR
 	TMPDIR=$(ram_directory)
-	boot $((limit + 30)) "$kernel/linux" mem="${memory}M" initrd="$work/initrd" ubd0="build/vm/um.disk" \
+	boot $((limit + 30)) "$kernel/linux" mem="${memory}M" initrd="$work/initrd" ubd0="build/vm/$rig.disk" \
 		uml_dir="$work/uml" con=null con0=null,fd:1 con1=null,fd:3 \
-		quiet panic=-1 printk.devkmsg=on log_buf_len=4M > build/vm/um.log 2>&1 3> "$work/results"
+		quiet panic=-1 printk.devkmsg=on log_buf_len=4M > "build/vm/$rig.log" 2>&1 3> "$work/results"
 }
 
 prepare_rig um
-kernel=$(bash tests/vm/um-kernel.sh)
+kernel=$(bash tests/vm/source-kernel.sh um)
 case $? in
 0) ;;
-3) absent um "the distribution has no $SOURCE_PACKAGE" ;;
+3) absent "$rig" "the distribution has no $SOURCE_PACKAGE" ;;
 *) broken "build of the kernel" ;;
 esac
-quietly build_module build/kmod-um "$kernel" ARCH=um || broken "build of the module"
-make_root "$work/root" build/kmod-um/lwcmem.ko "$guest_programs" || broken "initramfs"
+quietly build_module "build/kmod-$rig" "$kernel" ARCH=um || broken "build of the module"
+[ "${LWCMEM_DEBUG:-}" != planted ] || quietly build_planted "build/planted-$rig" "$kernel" ARCH=um || broken "build of planted modules"
+make_root "$work/root" "build/kmod-$rig/lwcmem.ko" "$guest_programs" || broken "initramfs"
 configure_guest "$work/root" /dev/tty1 /dev/ubda "$limit"
-pack_root "$work/root" "$work/initrd" && make_disk build/vm/um.disk || broken "initramfs or disk"
+pack_root "$work/root" "$work/initrd" && make_disk "build/vm/$rig.disk" || broken "initramfs or disk"
 start_guest
 judge "$work/results" "$limit"

@@ -69,17 +69,38 @@ build_module() {
 		[ -e "$dir/lwcmem.ko" ]
 }
 
+# build_planted DIR KERNEL MAKE-VARIABLES...: the modules of tests/vm/planted
+build_planted() {
+	local dir=$1 kernel=$2
+	shift 2
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	cp tests/vm/planted/* "$dir/" && kernel_make -s -C "$kernel" M="$PWD/$dir" -j"$(nproc)" "$@" modules
+}
+
+# What the kernel must say about each planted module, in this order: after a report about memory it checks no locks.
+PLANTED='planted_leak.sh=kmemleak: .* new suspected memory leaks|planted_locks.sh=possible circular locking dependency'
+PLANTED="$PLANTED|planted_free.sh=KASAN: (slab-)?use-after-free"
+
 # The guest's programs: NAME for tests/kselftest/NAME.c, NAME.sh for a script. lib* belongs to others, prepare.sh to
-# the host. LWCMEM_TESTS names a part of those that are wanted. reload.sh comes last: it removes the module.
+# the host, debug_* to debug kernels. LWCMEM_TESTS names a part of those that are wanted. reload.sh comes last: it removes
+# the module. LWCMEM_DEBUG is set for a debug kernel; "planted": only the planted mistakes.
 programs() {
 	local file
+	if [ "${LWCMEM_DEBUG:-}" = planted ]; then
+		echo "$PLANTED" | tr '|' '\n' | sed 's/=.*//'
+		return
+	fi
 	for file in tests/kselftest/*.c tests/kselftest/*.sh; do
 		[ -e "$file" ] || continue
 		file=${file##*/}
 		case $file in lib* | prepare.sh) continue ;; esac
+		[ -z "${LWCMEM_ONLY:-}" ] || case " $LWCMEM_ONLY " in *" $file "*) ;; *) continue ;; esac
+		case $file in debug_*) [ -n "${LWCMEM_DEBUG:-}" ] || continue ;; esac
 		case $file in *"${LWCMEM_TESTS:-}"*) echo "${file%.c}" ;; esac
 	done
 	echo reload.sh
+	[ -z "${LWCMEM_DEBUG:-}" ] || echo debug-end.sh
 }
 
 # The data that tests read, in build/vm/data; made again when what makes it has changed.
@@ -132,11 +153,14 @@ make_root() {
 	cp tests/vm/init.sh "$1/init"
 	cp "$2" "$1/payload/lwcmem.ko"
 	cp build/lwcmem "$1/bin/lwcmem"
-	cp tests/vm/reload.sh "$1/payload/tests/"
 	cp tests/kselftest/lib*.sh "$1/payload/tests/" 2> /dev/null
 	for program in $3; do
 		case $program in
-		reload.sh) ;;
+		reload.sh | debug-end.sh) cp "tests/vm/$program" "$1/payload/tests/" ;;
+		planted_*.sh)
+			cp tests/vm/planted/planted.sh "$1/payload/tests/$program" &&
+				cp "build/planted-$rig/${program%.sh}.ko" "$1/payload/"
+			;;
 		*.sh) cp "tests/kselftest/$program" "$1/payload/tests/" ;;
 		*) cp "build/kselftest/$program" "$1/payload/tests/" ;;
 		esac || return 1
@@ -150,12 +174,12 @@ pack_root() { (cd "$1" && find . | cpio -o -H newc -R 0:0 --quiet) > "$2"; }
 
 # For both rigs: everything that is built on the host but the module and the kernel. Sets work (removed at the end) and guest_programs.
 prepare_rig() { # prepare_rig RIG
-	rig=$1 started=$SECONDS
+	rig=${LWCMEM_DEBUG:+debug-}$1 started=$SECONDS
 	guest_pid=
 	work=$(mktemp -d) && trap '[ -z "$guest_pid" ] || kill "$guest_pid"; rm -rf "$work" "build/vm/$rig.disk"' EXIT
 	mkdir -p build/vm
 	guest_programs=$(programs)
-	[ "$guest_programs" != reload.sh ] || [ -z "${LWCMEM_TESTS:-}" ] ||
+	[ "${guest_programs%%[-.]*}" != reload ] || [ -z "${LWCMEM_TESTS:-}" ] ||
 		broken "no test's name contains '$LWCMEM_TESTS'"
 	quietly make -s -j"$(nproc)" all kselftests || broken "build"
 	[ -d build/models ] || quietly bash tests/models/fetch.sh build || [ -d build/models ] || broken "models"
@@ -172,7 +196,7 @@ broken() {
 boot() {
 	local silence=$1 size last= quiet=0
 	shift
-	timeout -k 5 1500 "$@" < /dev/null &
+	timeout -k 5 "${BOOT_LIMIT:-1500}" "$@" < /dev/null &
 	guest_pid=$!
 	while kill -0 "$guest_pid" 2> /dev/null; do
 		sleep 0.2
@@ -194,13 +218,14 @@ configure_guest() { # configure_guest ROOT RESULTS DISK LIMIT
 		DISK=$3
 		LIMIT=$4
 		PARAMS='${LWCMEM_PARAMS:-}'
+		DEBUG='${LWCMEM_DEBUG:-}'
 		PROGRAMS='$(echo $guest_programs)'
 	CONF
 }
 
 # judge RESULTS LIMIT: all verdicts; the console when the guest gave none. The status is the rig's.
 judge() {
-	LC_ALL=C awk -v rig="$rig" -v programs="$(echo $guest_programs)" -v limit="$2" -f tests/vm/verdict.awk "$1"
+	LC_ALL=C awk -v rig="$rig" -v programs="$(echo $guest_programs)" -v limit="$2" -v planted="$PLANTED" -f tests/vm/verdict.awk "$1"
 	local rc=$?
 	if [ "$rc" = 2 ]; then
 		tail -60 "build/vm/$rig.log" | tr -d '\r' | sed 's/^/    /'

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Turns the records of a guest (see init.sh) into the lines that tests/run.sh counts: "ok RIG: PROGRAM: NAME",
 # "not ok ...", "skip RIG: PROGRAM: NAME: REASON", details indented before the failure that they belong to.
-# Variables: rig, programs (all that must have run), limit. Status 1: something failed; 2: the guest died.
+# Variables: rig, programs (all that must have run), limit, planted ("PROGRAM=PATTERN|PROGRAM=PATTERN": what the kernel's
+# log must say because of the program; of all others it must be silent). Status 1: something failed; 2: the guest died.
 
 function fail(text) {
 	print "not ok " rig ": " text
@@ -24,6 +25,7 @@ function result(line, good, reason) {
 		reason = substr(line, RSTART + RLENGTH)
 		line = substr(line, 1, RSTART - 1)
 		sub(/ *$/, "", line)
+		skipped++
 		print "skip " rig ": " name ": " line ": " reason
 	} else if (good) {
 		print "ok " rig ": " name ": " line
@@ -46,6 +48,13 @@ function output(line) {
 		result(line, 0)
 	else
 		notes[++note_count] = line
+}
+
+function kernel_says(pattern, i) {
+	for (i = 1; i <= kernel_count; i++)
+		if (kernel[i] ~ pattern)
+			return 1
+	return 0
 }
 
 # What a program's end says besides its results.
@@ -75,7 +84,14 @@ function end(status, timed_out, before) {
 		print "    stderr of " name ":"
 		show(errors, error_count)
 	}
-	if (kernel_count) {
+	if (name in mistake && !skipped) {
+		if (kernel_says(mistake[name]))
+			print "ok " rig ": " name ": the kernel says \"" mistake[name] "\""
+		else {
+			show(kernel, kernel_count)
+			fail(name ": the kernel does not say \"" mistake[name] "\"")
+		}
+	} else if (kernel_count) {
 		show(kernel, kernel_count)
 		fail(name ": kernel log")
 	}
@@ -83,6 +99,11 @@ function end(status, timed_out, before) {
 	name = ""
 }
 
+BEGIN {
+	count = split(planted, list, "|")
+	for (i = 1; i <= count; i++)
+		mistake[substr(list[i], 1, index(list[i], "=") - 1)] = substr(list[i], index(list[i], "=") + 1)
+}
 {
 	sub(/\r+$/, "")
 	rest = $0
@@ -90,7 +111,7 @@ function end(status, timed_out, before) {
 }
 $1 == "BEGIN" {
 	name = $2
-	plans = planned = results = bad = stuck = note_count = error_count = kernel_count = 0
+	plans = planned = results = bad = stuck = note_count = error_count = kernel_count = skipped = 0
 	load = skip_reason = ""
 }
 $1 == "O" { output(rest) }

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A container that shrinks and grows while it is attached: right bytes, or EIO, or SIGBUS. */
+#include "libregion.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { ROUNDS = 60, READERS = 3 };
+
+static struct view view;
+static uint8_t *bytes;
+static uint64_t size;
+static int container;
+
+static void start(void)
+{
+    struct stat stat;
+    int good = CHECK_OK(open(data_path("odd.lwc"), O_RDONLY | O_CLOEXEC));
+
+    CHECK_OK(fstat(good, &stat));
+    size = stat.st_size;
+    bytes = CHECK_OK(mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, good, 0));
+    container = CHECK_OK(open("changing.lwc", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    CHECK(write(container, bytes, size) == (ssize_t)size, "write: %m");
+    view = open_arena("odd");
+    close(view.fd);
+    view.fd = attach_path("./changing.lwc", LWCMEM_VIEW_ARENA, 0);
+}
+
+static void restore(void)
+{
+    CHECK(pwrite(container, bytes, size, 0) == (ssize_t)size, "pwrite: %m");
+    CHECK_OK(ftruncate(container, size));
+}
+
+/* Pages that failed. */
+static int read_pages(void)
+{
+    uint8_t page[PAGE];
+    int failed = 0;
+
+    for (uint64_t at = 0; at < view.size; at += PAGE) {
+        ssize_t n = pread(view.fd, page, PAGE, at);
+
+        CHECK(n > 0 || (n < 0 && errno == EIO), "pread at 0x%llx gives %zd: %m",
+              (unsigned long long)at, n);
+        if (n > 0)
+            compare(page, view.want + at, n, at, view.what);
+        else
+            failed++;
+    }
+    return failed;
+}
+
+static void truncated(void)
+{
+    struct random seed = {7};
+    int failed = 0;
+
+    start();
+    for (int i = 0; i < ROUNDS; i++) {
+        uint64_t length = random_below(&seed, size);
+
+        posix_fadvise(view.fd, 0, 0, POSIX_FADV_DONTNEED);
+        CHECK_OK(ftruncate(container, length));
+        failed += read_pages();
+        restore();
+    }
+    CHECK(failed, "no page failed");
+    test_comment("%d pages failed in %d rounds", failed, ROUNDS);
+    make_cold(&view);
+    check_read(&view, 1 << 20);
+}
+
+static void grown(void)
+{
+    static const char more[PAGE] = "more";
+
+    start();
+    for (int i = 0; i < ROUNDS; i++) {
+        CHECK(pwrite(container, more, sizeof(more), size + i * 3 * PAGE) == (ssize_t)sizeof(more),
+              "pwrite: %m");
+        posix_fadvise(view.fd, 0, 0, POSIX_FADV_DONTNEED);
+        CHECK(!read_pages(), "pages failed");
+    }
+}
+
+static void reader(void *argument)
+{
+    (void)argument;
+    for (int i = 0; i < ROUNDS / 10; i++) {
+        posix_fadvise(view.fd, 0, 0, POSIX_FADV_DONTNEED);
+        read_pages();
+    }
+}
+
+/* Touches all pages; SIGBUS is an answer. */
+static void toucher(void *argument)
+{
+    const uint8_t *map = map_region(view.fd, view.size, MAP_SHARED);
+
+    (void)argument;
+    compare(map, view.want, view.size, 0, view.what);
+}
+
+static void racing(void)
+{
+    struct random seed = {9};
+    pid_t readers[READERS], mapped;
+    int status, left = READERS, buses = 0, rounds = 0;
+
+    start();
+    for (int i = 0; i < READERS; i++)
+        readers[i] = start_child(reader, NULL);
+    while (left) {
+        mapped = start_child(toucher, NULL);
+        CHECK_OK(ftruncate(container, random_below(&seed, size)));
+        sleep_ms(random_below(&seed, 20));
+        restore();
+        status = wait_child(mapped, 100, "a process that reads a mapping");
+        CHECK(!status || (WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS), "status 0x%x",
+              status);
+        buses += !!status;
+        rounds++;
+        for (int i = 0; i < READERS; i++) {
+            if (!readers[i] || waitpid(readers[i], &status, WNOHANG) != readers[i])
+                continue;
+            CHECK(!status, "a reader ends with status 0x%x", status);
+            readers[i] = 0;
+            left--;
+        }
+    }
+    test_comment("%d rounds, %d SIGBUS", rounds, buses);
+    make_cold(&view);
+    check_read(&view, 1 << 20);
+    check_mapped(&view);
+}
+
+/* In place, with other bytes: what the crcs let through must be what was attached. */
+static void scribbled(void)
+{
+    struct random seed = {13};
+    int failed = 0;
+
+    start();
+    for (int i = 0; i < ROUNDS; i++) {
+        for (int j = 0; j < 32; j++) {
+            uint64_t value = random_next(&seed), at = LWC_DATA_START;
+
+            at += random_below(&seed, size - LWC_DATA_START - sizeof(value));
+            CHECK(pwrite(container, &value, sizeof(value), at) > 0, "pwrite: %m");
+        }
+        posix_fadvise(view.fd, 0, 0, POSIX_FADV_DONTNEED);
+        failed += read_pages();
+        restore();
+    }
+    CHECK(failed, "no page failed");
+    test_comment("%d pages failed in %d rounds", failed, ROUNDS);
+    make_cold(&view);
+    check_read(&view, 1 << 20);
+}
+
+static const struct test_case cases[] = {
+    {"truncated", truncated, 100},
+    {"grown", grown, 100},
+    {"scribbled over", scribbled, 100},
+    {"truncated and restored under readers", racing, 100},
+};
+
+int main(void)
+{
+    return RUN_CASES(cases);
+}

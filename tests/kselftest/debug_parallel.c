@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Many at once: attaching and detaching, dying in the middle of a fault, unloading under users. */
+#include "libregion.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PROCESSES = 200, TURNS = 5, KILLS = 150, USERS = 6, RACE_SECONDS = 40 };
+
+static const char *const models[] = {"tiny", "odd", "aligned"};
+
+/* Pages of the region here and there, compared. */
+static void look_around(int fd, const struct view *view, struct random *seed)
+{
+    uint8_t page[PAGE];
+
+    for (int i = 0; i < 4; i++) {
+        uint64_t at = random_below(seed, view->size);
+        ssize_t n = pread(fd, page, PAGE, at);
+
+        CHECK(n > 0, "%s: pread: %m", view->what);
+        compare(page, view->want + at, n, at, view->what);
+    }
+}
+
+struct attacher {
+    const struct view *views;
+    int number;
+};
+
+static void attach_and_detach(void *argument)
+{
+    const struct attacher *self = argument;
+    struct random seed = {self->number};
+    const uint8_t *map;
+
+    for (int i = 0; i < TURNS; i++) {
+        unsigned int which = random_below(&seed, 3);
+        const struct view *view = &self->views[which];
+        int fd = attach_path(data_path("%s.lwc", models[which]), LWCMEM_VIEW_ARENA, 0);
+
+        look_around(fd, view, &seed);
+        map = map_region(fd, view->size, MAP_SHARED);
+        close(fd);
+        compare(map, view->want, PAGE, 0, view->what);
+        munmap((void *)map, view->size);
+    }
+}
+
+static void two_hundred(void)
+{
+    struct attacher attachers[PROCESSES];
+    struct view views[3];
+    pid_t children[PROCESSES];
+    int control = open_control();
+    struct lwcmem_query base = query(control);
+
+    for (int i = 0; i < 3; i++) {
+        views[i] = open_arena(models[i]);
+        close(views[i].fd);
+    }
+    for (int i = 0; i < PROCESSES; i++) {
+        attachers[i] = (struct attacher){views, i};
+        children[i] = start_child(attach_and_detach, &attachers[i]);
+    }
+    for (int i = 0; i < PROCESSES; i++)
+        join_child(children[i], "a process that attaches");
+    CHECK(counts_become(control, base.backings, base.regions, 30), "regions or backings stay");
+    test_comment("%d processes, %d attaches", PROCESSES, PROCESSES * TURNS);
+}
+
+static void touch_for_ever(void *argument)
+{
+    const struct view *view = argument;
+    struct random seed = {getpid()};
+    const uint8_t *map = map_region(view->fd, view->size, MAP_SHARED);
+
+    for (;;) {
+        uint64_t at = random_below(&seed, view->size);
+
+        CHECK(map[at] == view->want[at], "another byte at 0x%llx", (unsigned long long)at);
+        if (random_below(&seed, 64) == 0)
+            madvise((void *)map, view->size, MADV_PAGEOUT);
+    }
+}
+
+static void killed_in_faults(void)
+{
+    struct view view = open_arena("odd");
+    struct random seed = {17};
+    int control = open_control();
+    struct lwcmem_query base = query(control);
+
+    for (int i = 0; i < KILLS; i++) {
+        pid_t children[3];
+
+        posix_fadvise(view.fd, 0, 0, POSIX_FADV_DONTNEED);
+        for (int j = 0; j < 3; j++)
+            children[j] = start_child(touch_for_ever, &view);
+        usleep(random_below(&seed, 20000));
+        for (int j = 0; j < 3; j++) {
+            int status;
+
+            kill(children[j], SIGKILL);
+            status = wait_child(children[j], 60, "a killed process");
+            CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "status 0x%x", status);
+        }
+    }
+    make_cold(&view);
+    check_mapped(&view);
+    CHECK(counts_become(control, base.backings, base.regions, 30), "regions or backings stay");
+    test_comment("%d processes killed", 3 * KILLS);
+}
+
+static volatile int *shared; /* uses, loads */
+
+/* Attaches whenever there is a module; all may be gone at any time before that. */
+static void use(void *argument)
+{
+    const struct view *view = argument;
+    struct random seed = {getpid()};
+
+    while (!shared[2]) {
+        struct lwcmem_attach request = {.size = sizeof(request), .view = LWCMEM_VIEW_ARENA};
+        int control = open(LWCMEM_DEVICE, O_RDWR | O_CLOEXEC), fd;
+
+        if (control < 0) {
+            CHECK(errno == ENOENT || errno == ENODEV || errno == ENXIO, "open: %m");
+            sleep_ms(1);
+            continue;
+        }
+        request.fd = CHECK_OK(open(data_path("tiny.lwc"), O_RDONLY | O_CLOEXEC));
+        fd = CHECK_OK(ioctl(control, LWCMEM_IOC_ATTACH, &request));
+        close(request.fd);
+        close(control);
+        look_around(fd, view, &seed);
+        close(fd);
+        __sync_fetch_and_add(&shared[0], 1);
+        /* now and then nobody is there */
+        sleep_ms(random_below(&seed, 300));
+    }
+}
+
+static void unloaded_under_users(void)
+{
+    struct view view = open_arena("tiny");
+    pid_t users[USERS];
+    time_t end = time(NULL) + RACE_SECONDS;
+    int error;
+
+    shared = CHECK_OK(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+    close(view.fd);
+    for (int i = 0; i < USERS; i++)
+        users[i] = start_child(use, &view);
+    while (time(NULL) < end) {
+        error = unload_module();
+        CHECK(!error || error == EBUSY || error == EAGAIN, "unloading: %d", error);
+        if (error) {
+            sleep_ms(1);
+            continue;
+        }
+        error = load_module("");
+        CHECK(!error, "loading: %d", error);
+        shared[1]++;
+    }
+    shared[2] = 1;
+    for (int i = 0; i < USERS; i++)
+        join_child(users[i], "a user");
+    test_comment("%d uses, %d unloads", shared[0], shared[1]);
+    CHECK(shared[0] > USERS && shared[1] > 1, "%d uses, %d unloads", shared[0], shared[1]);
+}
+
+static const struct test_case cases[] = {
+    {"two hundred attach and detach", two_hundred, 200},
+    {"processes are killed in faults", killed_in_faults, 200},
+    {"the module is unloaded under its users", unloaded_under_users, 200},
+};
+
+int main(void)
+{
+    return RUN_CASES(cases);
+}
