@@ -58,6 +58,24 @@ int lwcmem_read_stored(struct lwcmem_backing *backing, void *data, size_t len, u
 	return read_file(backing, data, len, offset);
 }
 
+int lwcmem_label(const struct lwcmem_backing *backing, char label[LWCMEM_LABEL])
+{
+	int length = snprintf(label, LWCMEM_LABEL, "%pD4", backing->file);
+
+	/* the name itself always fits */
+	return length < LWCMEM_LABEL ? length :
+	       scnprintf(label, LWCMEM_LABEL, "%pD", backing->file);
+}
+
+static void report_unknown(const struct lwcmem_backing *backing, u64 unknown)
+{
+	char label[LWCMEM_LABEL];
+	int length = lwcmem_label(backing, label);
+
+	pr_err_ratelimited("%*pE: needs features (incompat bits 0x%llx) that this module does not know\n",
+			   length, label, unknown);
+}
+
 /* The newest slot that is as it was written: the other one may be what a crash left. */
 static int choose_superblock(struct lwcmem_backing *backing)
 {
@@ -87,18 +105,8 @@ static int choose_superblock(struct lwcmem_backing *backing)
 	}
 	kfree(slot);
 	if (result == -EOPNOTSUPP && unknown)
-		pr_err_ratelimited("%pD4: needs features (incompat bits 0x%llx) that this module does not know\n",
-				   backing->file, unknown);
+		report_unknown(backing, unknown);
 	return result;
-}
-
-int lwcmem_label(const struct lwcmem_backing *backing, char label[LWCMEM_LABEL])
-{
-	int length = snprintf(label, LWCMEM_LABEL, "%pD4", backing->file);
-
-	/* the name itself always fits */
-	return length < LWCMEM_LABEL ? length :
-	       scnprintf(label, LWCMEM_LABEL, "%pD", backing->file);
 }
 
 /* --- metadata: one folio of the inode is one block that passed its check --- */

@@ -414,14 +414,14 @@ static void names_escaped(void)
     int log, region;
 
     CHECK(read_number(data_path("story-bad.info"), "arena_start", &start), "story-bad.info");
-    unlink(data_path("bad\033[2Jname"));
-    CHECK_OK(link(data_path("story-bad.lwc"), data_path("bad\033[2Jname")));
-    region = attach_path(data_path("bad\033[2Jname"), LWCMEM_VIEW_ARENA, 0);
+    unlink(data_path("bad\033[2Jname.lwc"));
+    CHECK_OK(link(data_path("story-bad.lwc"), data_path("bad\033[2Jname.lwc")));
+    region = attach_path(data_path("bad\033[2Jname.lwc"), LWCMEM_VIEW_ARENA, 0);
     sleep_ms(6000); /* the rate limit must not hide the line */
     log = open_log();
     CHECK_ERROR(pread(region, &byte, 1, start), EIO);
-    CHECK_OK(unlink(data_path("bad\033[2Jname")));
-    CHECK(log_has(log, "lwcmem: ", "bad\\x5ce[2Jname: ", "tensor ", 10),
+    CHECK_OK(unlink(data_path("bad\033[2Jname.lwc")));
+    CHECK(log_has(log, "lwcmem: ", "bad\\x5ce[2Jname.lwc: ", "tensor ", 10),
           "no line of the log has the escaped name");
 }
 
