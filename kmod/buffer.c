@@ -46,7 +46,7 @@ static void free_buffer(struct lwcmem_buffer *buffer)
 u64 lwcmem_buffers_bytes(struct lwcmem_backing *backing)
 {
 	u64 each = LWC_TILE_MAX + LWCMEM_STORED_PAGES * PAGE_SIZE + LWC_SCRATCH_TILE +
-		   lwc_zstd_workspace();
+		   lwc_zstd_workspace() + (backing->base ? LWC_TILE_MAX : 0);
 
 	return READ_ONCE(backing->buffers) * each;
 }

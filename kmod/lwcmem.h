@@ -34,9 +34,6 @@
 #include "../uapi/lwcmem.h"
 #include "codec/codec.h"
 
-/* Features that ATTACH accepts: all that need no more than integer arithmetic. */
-#define LWCMEM_INCOMPAT		LWC_INCOMPAT_KNOWN
-
 struct attribute_group;
 struct bio_vec;
 struct folio;

@@ -57,7 +57,7 @@ void lwcmem_fill_query(struct lwcmem_query *query)
 	*query = (struct lwcmem_query) {
 		.size = sizeof(*query),
 		.abi = LWCMEM_ABI,
-		.incompat = LWCMEM_INCOMPAT,
+		.incompat = LWC_INCOMPAT_KNOWN,
 		.isa = lwcmem_impl->isa,
 		.tile_max = LWC_TILE_MAX,
 		.backings = atomic64_read(&lwcmem_backings),

@@ -83,10 +83,12 @@ static int explain_mount(const char *container, int error, struct failure *failu
                     container);
     case EINVAL:
         return fail(failure, "%s: not a regular file; give a container, an .lwc file", container);
-    case EOPNOTSUPP:
+    case ENOLINK:
         return fail(failure,
-                    "%s: needs what this module does not decode, such as a base; lwcmem unpack "
-                    "reads it",
+                    "%s: depends on a base, which a mount cannot be given; lwcmem unpack reads it",
+                    container);
+    case EOPNOTSUPP:
+        return fail(failure, "%s: needs what this module does not decode; lwcmem unpack reads it",
                     container);
     case ELOOP:
         return fail(failure,
