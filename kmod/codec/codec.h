@@ -328,6 +328,14 @@ struct lwc_dtype_block {
 
 struct lwc_dtype_block lwc_dtype_block(u32 dtype);
 
+/* Elements in so many bytes of a known dtype, which are whole blocks. */
+static inline u64 lwc_dtype_elements(u32 dtype, u64 bytes)
+{
+	struct lwc_dtype_block block = lwc_dtype_block(dtype);
+
+	return bytes / block.bytes * block.elements;
+}
+
 /*
  * Bytes of an element of the dtype, 1 for LWC_DTYPE_BYTES, 0 for an unknown one
  * and where they come in blocks.

@@ -137,7 +137,6 @@ static void place_in_arena(struct plan *plan, struct lwc_object *entry)
 static int add_tensor(struct builder *builder, size_t file, const struct file_tensor *tensor,
                       struct failure *failure)
 {
-    struct lwc_dtype_block block = lwc_dtype_block(tensor->dtype);
     struct plan_object *object = add_object(
         builder, file, tensor->offset, tensor->size,
         plan_tile_bytes(tensor->dtype, tensor->ndim, tensor->shape, tensor->size), failure);
@@ -149,7 +148,7 @@ static int add_tensor(struct builder *builder, size_t file, const struct file_te
     for (uint16_t i = 0; i < tensor->ndim; i++)
         object->entry.shape[i] = tensor->shape[i];
     place_in_arena(builder->plan, &object->entry);
-    builder->plan->weights += tensor->size / block.bytes * block.elements;
+    builder->plan->weights += lwc_dtype_elements(tensor->dtype, tensor->size);
     return add_name(builder, tensor->name, &object->entry.name_offset, &object->entry.name_length,
                     failure);
 }

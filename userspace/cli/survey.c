@@ -103,7 +103,6 @@ static int survey_object(struct surveyor *surveyor, uint64_t index, struct failu
 {
     struct survey_tensor *tensor = &surveyor->survey->tensors[surveyor->survey->count];
     char name[LWC_NAME_MAX + 1];
-    struct lwc_dtype_block block;
     struct lwc_object object;
 
     if (container_object(surveyor->container, index, &object, failure) < 0)
@@ -121,8 +120,7 @@ static int survey_object(struct surveyor *surveyor, uint64_t index, struct failu
     tensor->ndim = object.ndim;
     for (uint16_t i = 0; i < object.ndim; i++)
         tensor->shape[i] = object.shape[i];
-    block = lwc_dtype_block(object.dtype);
-    tensor->weights = object.decoded_size / block.bytes * block.elements;
+    tensor->weights = lwc_dtype_elements(object.dtype, object.decoded_size);
     tensor->bound_bits = -1;
     return count_tiles(surveyor, &object, tensor, failure);
 }

@@ -8,13 +8,6 @@ struct ends {
     uint64_t tiles, arena; /* of the objects before */
 };
 
-static uint64_t elements(const struct lwc_object *object)
-{
-    struct lwc_dtype_block block = lwc_dtype_block(object->dtype);
-
-    return object->name_length ? object->decoded_size / block.bytes * block.elements : 0;
-}
-
 static const char *misplaced(const struct lwc_object *object, struct ends *ends)
 {
     if (object->tile_count) {
@@ -48,7 +41,8 @@ int container_check_objects(struct container *container, struct failure *failure
             return fail(failure,
                         "%s: entry %" PRIu64 " of the objects table: %s; the file is damaged",
                         container_path(container), i, problem);
-        weights += elements(&object);
+        if (object.name_length)
+            weights += lwc_dtype_elements(object.dtype, object.decoded_size);
     }
     if (weights != container_superblock(container)->weights)
         return fail(failure, "%s: superblock: weights is not their number; the file is damaged",
