@@ -550,31 +550,11 @@ static void fuzz(void *argument)
         check_pread(&regions[i], 0, regions[i].size, 1 << 18);
 }
 
-static uint64_t first_seed(void)
-{
-    const char *set = getenv("LWCMEM_SEED");
-
-    return set ? strtoull(set, NULL, 0) : 1;
-}
-
 static void calls(void)
 {
-    long rounds = in_debug(1, 60);
-    uint64_t first = first_seed();
-    struct lwcmem_query base;
-
     control = open_control();
-    base = query(control);
-    test_comment("seed %llu", (unsigned long long)first);
-    for (long i = 0; i < rounds; i++) {
-        uint64_t mine = first + i;
-        char what[60];
-
-        snprintf(what, sizeof(what), "round with seed %llu", (unsigned long long)mine);
-        join_child(start_child(fuzz, &mine), what);
-    }
-    CHECK(counts_become(control, base.backings, base.regions, 30), "regions or backings stay");
-    test_comment("%ld calls", rounds * ROUND);
+    run_seeds(control, fuzz, in_debug(1, 60));
+    test_comment("%ld calls", in_debug(1, 60) * ROUND);
 }
 
 static const struct test_case cases[] = {

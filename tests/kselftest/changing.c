@@ -59,6 +59,15 @@ static int read_pages(void)
     return failed;
 }
 
+/* Pages failed while it was changed, and all read again now that it is as it was. */
+static void check_survived(int failed)
+{
+    CHECK(failed, "no page failed");
+    test_comment("%d pages failed in %d rounds", failed, ROUNDS);
+    make_cold(&view);
+    check_read(&view, 1 << 20);
+}
+
 static void truncated(void)
 {
     struct random seed = {7};
@@ -73,10 +82,7 @@ static void truncated(void)
         failed += read_pages();
         restore();
     }
-    CHECK(failed, "no page failed");
-    test_comment("%d pages failed in %d rounds", failed, ROUNDS);
-    make_cold(&view);
-    check_read(&view, 1 << 20);
+    check_survived(failed);
 }
 
 static void grown(void)
@@ -161,10 +167,7 @@ static void scribbled(void)
         failed += read_pages();
         restore();
     }
-    CHECK(failed, "no page failed");
-    test_comment("%d pages failed in %d rounds", failed, ROUNDS);
-    make_cold(&view);
-    check_read(&view, 1 << 20);
+    check_survived(failed);
 }
 
 static const struct test_case cases[] = {

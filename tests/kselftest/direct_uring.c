@@ -380,21 +380,6 @@ static void ends(void)
           query(control).regions - base.regions);
 }
 
-static bool unloads(void *error)
-{
-    *(int *)error = unload_module();
-    return !*(int *)error;
-}
-
-static void unload(void)
-{
-    int error = 0;
-
-    CHECK(wait_until(unloads, &error, 60), "unloading: %s", strerror(error));
-    error = load_module("");
-    CHECK(!error, "loading again: %s", strerror(error));
-}
-
 static const struct test_case cases[] = {
     {"READ", read_plain, 200},
     {"READ_FIXED", read_fixed, 200},
@@ -406,7 +391,7 @@ static const struct test_case cases[] = {
     {"READ_FIXED is submitted while the backing is held", submit_fixed, 100},
     {"a waiting reader is killed", killed_waiting, 100},
     {"ring, region, buffers, process: any goes first", ends, 200},
-    {"the module unloads after all that", unload, 0},
+    {"the module unloads after all that", check_unload, 0},
 };
 
 int main(void)

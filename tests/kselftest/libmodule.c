@@ -103,6 +103,38 @@ bool counts_become(int control, uint64_t backings, uint64_t regions, int seconds
     return wait_until(counts_are, &counts, seconds);
 }
 
+static bool unloads(void *error)
+{
+    *(int *)error = unload_module();
+    return !*(int *)error;
+}
+
+void check_unload(void)
+{
+    int error = 0;
+
+    CHECK(wait_until(unloads, &error, 60), "unloading: %s", strerror(error));
+    error = load_module("");
+    CHECK(!error, "loading again: %s", strerror(error));
+}
+
+void run_seeds(int control, void (*round)(void *seed), long rounds)
+{
+    const char *set = getenv("LWCMEM_SEED");
+    uint64_t first = set ? strtoull(set, NULL, 0) : 1;
+    struct lwcmem_query base = query(control);
+
+    test_comment("seed %llu", (unsigned long long)first);
+    for (long i = 0; i < rounds; i++) {
+        uint64_t mine = first + i;
+        char what[60];
+
+        snprintf(what, sizeof(what), "round with seed %llu", (unsigned long long)mine);
+        join_child(start_child(round, &mine), what);
+    }
+    CHECK(counts_become(control, base.backings, base.regions, 30), "regions or backings stay");
+}
+
 int open_log(void)
 {
     int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);

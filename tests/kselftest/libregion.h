@@ -68,6 +68,13 @@ int load_module(const char *parameters);
 bool module_loaded(void);
 /* Waits for the counts: closing is not complete when close() returns. */
 bool counts_become(int control, uint64_t backings, uint64_t regions, int seconds);
+/* A test case: the module can be unloaded, at the latest soon, and loaded again. */
+void check_unload(void);
+/*
+ * round(&seed) in a child for each of so many seeds, from LWCMEM_SEED or 1 on; fails the case if
+ * backings or regions stay.
+ */
+void run_seeds(int control, void (*round)(void *seed), long rounds);
 
 /* Kernel log from here on. */
 int open_log(void);

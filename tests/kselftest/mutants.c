@@ -196,23 +196,9 @@ static void round_of(void *argument)
 
 static void mutants(void)
 {
-    const char *set = getenv("LWCMEM_SEED");
-    uint64_t first = set ? strtoull(set, NULL, 0) : 1;
-    long rounds = in_debug(1, 700);
-    struct lwcmem_query base;
-
     control = open_control();
-    base = query(control);
-    test_comment("seed %llu", (unsigned long long)first);
-    for (long i = 0; i < rounds; i++) {
-        uint64_t mine = first + i;
-        char what[60];
-
-        snprintf(what, sizeof(what), "round with seed %llu", (unsigned long long)mine);
-        join_child(start_child(round_of, &mine), what);
-    }
-    CHECK(counts_become(control, base.backings, base.regions, 30), "regions or backings stay");
-    test_comment("%ld files", rounds * ROUND);
+    run_seeds(control, round_of, in_debug(1, 700));
+    test_comment("%ld files", in_debug(1, 700) * ROUND);
 }
 
 static const struct test_case cases[] = {

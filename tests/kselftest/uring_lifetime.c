@@ -168,21 +168,6 @@ static void registered(void)
     io_uring_queue_exit(&ring);
 }
 
-static bool unloads(void *error)
-{
-    *(int *)error = unload_module();
-    return !*(int *)error;
-}
-
-static void unload(void)
-{
-    int error = 0;
-
-    CHECK(wait_until(unloads, &error, 60), "unloading: %s", strerror(error));
-    error = load_module("");
-    CHECK(!error, "loading again: %s", strerror(error));
-}
-
 static const struct test_case cases[] = {
     {"the ring is closed", close_ring, 100},
     {"the region is closed", close_region, 100},
@@ -191,7 +176,7 @@ static const struct test_case cases[] = {
     {"the process is killed", killed, 100},
     {"reads of a closed region complete", reads_complete, 0},
     {"a registered region", registered, 0},
-    {"the module unloads after all that", unload, 0},
+    {"the module unloads after all that", check_unload, 0},
 };
 
 int main(void)
