@@ -54,9 +54,9 @@ case $? in
 3) absent "$rig" "the distribution has no $KERNEL_SERIES kernel" ;;
 *) broken "the kernel" ;;
 esac
-image=$kernel/vmlinuz tree=$kernel/build
-[ -z "${LWCMEM_DEBUG:-}" ] || image=$kernel/bzImage tree=$kernel
-module=build/kmod-$rig-$KERNEL_SERIES
+# check-build.sh builds the same module there
+image=$kernel/vmlinuz tree=$kernel/build module=build/kmod-$KERNEL_SERIES
+[ -z "${LWCMEM_DEBUG:-}" ] || image=$kernel/bzImage tree=$kernel module=build/kmod-$rig
 quietly build_module "$module" "$tree" || broken "build of the module"
 [ "${LWCMEM_DEBUG:-}" != planted ] || quietly build_planted "build/planted-$rig" "$tree" || broken "build of planted modules"
 make_root "$work/root" "$module/lwcmem.ko" "$guest_programs" || broken "initramfs"
