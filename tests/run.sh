@@ -8,30 +8,39 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 suite=${1:-user} filter=${2:-}
 jobs=$(nproc) passed=0 failed=0 skips=()
-log=$(mktemp) && trap 'rm -f "$log"' EXIT
+logs=$(mktemp -d) && trap 'rm -rf "$logs"' EXIT
+# what runs in the background does not hear Ctrl-C
+trap 'trap "" TERM; kill 0; exit 130' INT TERM
 
 build() { # build DIR SAN
 	make -s -j"$jobs" B="$1" SAN="$2" all unit-programs || { echo "not ok build $1"; exit 1; }
 }
 
+# Each test leaves its counts and the reasons of its skips in a verdict, from which tally adds them up.
+verdict() { # verdict TEST OK BAD SECONDS SKIP...
+	local file
+	file=$(mktemp "$logs/verdict.XXXXXX")
+	printf '%s\n' "$2 $3" "${@:5}" > "$file"
+	echo "$1: $2 passed, $3 failed, $4 s"
+}
+
 unit() { # unit PROGRAM: one cmocka group; a test that skips has said why in the line before, "# reason"
-	case $1 in *"$filter"*) ;; *) return ;; esac
+	local log=$logs/${1//\//.} start=$SECONDS rc ok bad skip='^(not )?ok [0-9]+ # SKIP' reasons
 	CMOCKA_MESSAGE_OUTPUT=tap "$1" > "$log" 2>&1
-	local rc=$? ok bad skip='^(not )?ok [0-9]+ # SKIP'
+	rc=$?
 	ok=$(grep '^ok [0-9]' "$log" | grep -vcE "$skip"); bad=$(grep '^not ok [0-9]' "$log" | grep -vcE "$skip")
 	[ $rc = 0 ] || [ "$bad" -gt 0 ] || bad=1
 	[ "$bad" = 0 ] || cat "$log"
-	while read -r line; do skips+=("$1: $line"); done < <(awk -v skip="$skip" '
-		$0 ~ skip { sub(/.*SKIP /, ""); print $0 ": " (why ? why : "no reason given") }
+	readarray -t reasons < <(awk -v skip="$skip" -v program="$1" '
+		$0 ~ skip { sub(/.*SKIP /, ""); print program ": " $0 ": " (why ? why : "no reason given") }
 		{ why = /^# / ? substr($0, 3) : "" }' "$log")
-	echo "$1: $ok passed, $bad failed"
-	passed=$((passed + ok)) failed=$((failed + bad))
+	verdict "$1" "$ok" "$bad" $((SECONDS - start)) ${reasons[@]+"${reasons[@]}"}
 }
 
 script() { # script FILE
-	case $1 in *"$filter"*) ;; *) return ;; esac
-	LWCMEM=$PWD/$tool MODELS=$PWD/build/models bash "$1" > "$log" 2>&1
-	local rc=$? ok bad
+	local log=$logs/${1//\//.} start=$SECONDS rc ok bad reasons
+	LWCMEM=$PWD/$(tool_for "$1") MODELS=$PWD/build/models bash "$1" > "$log" 2>&1
+	rc=$?
 	ok=$(grep -c '^ok ' "$log"); bad=$(grep -c '^not ok ' "$log")
 	[ $rc = 0 ] || [ "$bad" -gt 0 ] || bad=1
 	[ $((ok + bad)) -gt 0 ] || grep -q '^skip ' "$log" || bad=1
@@ -40,9 +49,29 @@ script() { # script FILE
 	tests/vm/*) grep -v -e '^ok ' -e '^skip ' "$log" ;;
 	*) [ "$bad" = 0 ] || tail -60 "$log" ;;
 	esac
-	while read -r line; do skips+=("${line#skip }"); done < <(grep '^skip ' "$log")
-	echo "$1: $ok passed, $bad failed"
-	passed=$((passed + ok)) failed=$((failed + bad))
+	readarray -t reasons < <(sed -n 's/^skip //p' "$log")
+	verdict "$1" "$ok" "$bad" $((SECONDS - start)) ${reasons[@]+"${reasons[@]}"}
+}
+
+# The sanitizers' build, but where the numbers of a whole model are made.
+tool_for() {
+	case $suite:$1 in
+	user:*/engine*.sh | user:*/real*.sh | all:*/engine*.sh | all:*/real*.sh) echo build/lwcmem ;;
+	user:* | all:tests/cli/* | all:tests/golden/* | all:tests/structure/*) echo build-asan/lwcmem ;;
+	*) echo build/lwcmem ;;
+	esac
+}
+
+# each JOBS KIND FILE...: unit or script of those that were asked for, JOBS at once
+each() {
+	local at_once=$1 kind=$2 file
+	shift 2
+	for file; do
+		case $file in *.d | *.o) continue ;; *"$filter"*) ;; *) continue ;; esac
+		[ "$(jobs -pr | wc -l)" -lt "$at_once" ] || wait -n
+		"$kind" "$file" &
+	done
+	wait
 }
 
 models() {
@@ -55,7 +84,18 @@ models() {
 	esac
 }
 
+tally() {
+	local file counts
+	for file in "$logs"/verdict.*; do
+		[ -e "$file" ] || continue
+		readarray -t counts < "$file"
+		passed=$((passed + ${counts[0]% *})) failed=$((failed + ${counts[0]#* }))
+		skips+=(${counts[@]+"${counts[@]:1}"})
+	done
+}
+
 finish() {
+	tally
 	for skip in ${skips[@]+"${skips[@]}"}; do echo "skipped: $skip"; done
 	echo "$passed passed, $failed failed, ${#skips[@]} skipped"
 	[ "$failed" = 0 ]
@@ -68,7 +108,6 @@ guest() {
 	models
 	export LWCMEM_TESTS=$filter
 	filter=
-	tool=build/lwcmem
 	script "$1"
 	finish
 }
@@ -84,20 +123,9 @@ esac
 build build ""
 build build-asan "-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 models
-for program in build/tests/test_* build-asan/tests/test_*; do
-	case $program in *.d|*.o) ;; *) unit "$program" ;; esac
-done
-tool=build-asan/lwcmem
-for file in tests/structure/*.sh tests/golden/*.sh tests/cli/*.sh; do
-	[ -e "$file" ] || continue
-	case $file in */engine*.sh | */real*.sh) tool=build/lwcmem ;; *) tool=build-asan/lwcmem ;; esac
-	script "$file"
-done
+each "$jobs" unit build/tests/test_* build-asan/tests/test_*
+each "$jobs" script tests/structure/*.sh tests/golden/*.sh tests/cli/*.sh
 if [ "$suite" = all ]; then
-	tool=build/lwcmem
-	script tests/fuzz/run.sh
-	for file in tests/vm/check-*.sh; do
-		[ -e "$file" ] && { tool=build/lwcmem; script "$file"; }
-	done
+	each 1 script tests/fuzz/run.sh tests/vm/check-*.sh
 fi
 finish

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# tests/fuzz/run.sh [SECONDS] [NAME...]: each libFuzzer target (fuzz_NAME.c) for SECONDS (40), from the corpus
-# in tests/fuzz/corpus; prints "ok NAME" or "not ok NAME". What it finds stays in build-fuzz/ as crash-*,
+# tests/fuzz/run.sh [SECONDS] [NAME...]: each libFuzzer target (fuzz_NAME.c) for SECONDS (40), as many at once
+# as there are CPUs, from the corpus in tests/fuzz/corpus; prints "ok NAME" or "not ok NAME". What it finds stays in build-fuzz/ as crash-*,
 # what it learns in build-fuzz/corpus.
 # tests/fuzz/run.sh --minimise [NAME...]: write the corpora anew from what was learnt, as few and as small as cover the same.
 #
@@ -68,5 +68,9 @@ for name in "$@"; do
 	build "$name" || { echo "not ok fuzz $name builds"; continue; }
 	unpack_corpus "$name"
 	options=$(sed -n 's/^ \* Options: //p' "tests/fuzz/fuzz_$name.c" | head -1)
-	if $minimise; then write_corpus "$name" "$options"; else fuzz "$name" "$options"; fi
+	if $minimise; then write_corpus "$name" "$options"; continue; fi
+	# each has one thread
+	[ "$(jobs -pr | wc -l)" -lt "$(nproc)" ] || wait -n
+	fuzz "$name" "$options" &
 done
+wait

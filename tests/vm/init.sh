@@ -59,6 +59,8 @@ scan_log() { # scan_log FROM
 	since_mark "$1" | grep -v 'VM_FAULT_OOM leaked out' | grep -E -A 25 "$suspicious" | head -80 | sed 's/^/K /' >&3
 }
 
+uptime_seconds() { cut -d. -f1 /proc/uptime; }
+
 loaded() { grep -q '^lwcmem ' /proc/modules; }
 
 # Programs may put themselves into cgroups of their own, so all of them go.
@@ -124,7 +126,7 @@ report_errors() { # report_errors NAME; awk ends the last line, too
 }
 
 run() { # run NAME
-	before=$mark timed_out=0 value=
+	before=$mark timed_out=0 value= start=$(uptime_seconds)
 	directory=/data/run.$1
 	record "BEGIN $1"
 	echo "--- $1"
@@ -154,7 +156,7 @@ run() { # run NAME
 	fi
 	set_mark "after $1"
 	scan_log "$before"
-	record "END $1 ${status:-0} $timed_out"
+	record "END $1 ${status:-0} $timed_out $(($(uptime_seconds) - start))"
 }
 
 mount_all

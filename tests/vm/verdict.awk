@@ -57,6 +57,21 @@ function kernel_says(pattern, i) {
 	return 0
 }
 
+# The slowest ten, the slowest first.
+function show_times(   i, slowest, text) {
+	for (i = 0; i < 10; i++) {
+		slowest = ""
+		for (name in seconds)
+			if (seconds[name] > 0 && (slowest == "" || seconds[name] > seconds[slowest]))
+				slowest = name
+		if (slowest == "")
+			break
+		text = text (text == "" ? "" : ", ") slowest " " seconds[slowest]
+		delete seconds[slowest]
+	}
+	print "# " rig ": seconds: " text
+}
+
 # What a program's end says besides its results.
 function end(status, timed_out, before) {
 	before = bad
@@ -119,7 +134,10 @@ $1 == "E" { errors[++error_count] = rest }
 $1 == "K" { kernel[++kernel_count] = rest }
 $1 == "LOAD" { load = rest }
 $1 == "STUCK" { stuck = 1 }
-$1 == "END" { end($3, $4) }
+$1 == "END" {
+	seconds[$2] = $5
+	end($3, $4)
+}
 $1 == "FATAL" { fail(rest) }
 $1 == "DONE" { done = 1 }
 
@@ -135,6 +153,7 @@ END {
 			missing = missing " " list[i]
 	if (missing != "")
 		fail("not run:" missing)
+	show_times()
 	if (!done)
 		exit 2
 	exit failures > 0
