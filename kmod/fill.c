@@ -9,6 +9,7 @@
 #include <linux/mount.h>
 #include <linux/overflow.h>
 #include <linux/pagemap.h>
+#include <linux/refcount.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
@@ -33,7 +34,7 @@ struct lwcmem_batch {
 	struct lwcmem_inode *region;
 	struct vfsmount *mount;	/* keeps the superblock, so that closing need not wait; or NULL */
 	bool readahead;
-	atomic_t parts_left;
+	refcount_t parts_left;
 	pgoff_t first;		/* page numbers, good also when the folios are gone */
 	pgoff_t last;
 	unsigned int count;
@@ -140,7 +141,7 @@ static bool part_done(struct lwcmem_part *part, const u8 *data)
 	/* folios, and with them the inode, may be gone from here on */
 	for (i = first; i <= last; i++)
 		item_done(&batch->items[i]);
-	if (atomic_dec_and_test(&batch->parts_left))
+	if (refcount_dec_and_test(&batch->parts_left))
 		batch_free(batch);
 	return more;
 }
@@ -228,8 +229,11 @@ static struct lwcmem_tile *take_spare(struct hlist_head *spares)
 
 static void free_spares(struct hlist_head *spares)
 {
-	while (!hlist_empty(spares))
-		kfree(take_spare(spares));
+	struct lwcmem_tile *tile;
+	struct hlist_node *next;
+
+	hlist_for_each_entry_safe(tile, next, spares, hash)
+		kfree(tile);
 }
 
 /* file: that asks, or NULL */
@@ -295,7 +299,7 @@ static int submit(struct lwcmem_batch *batch, gfp_t gfp)
 		return -ENOMEM;
 	}
 	cut(batch);
-	atomic_set(&batch->parts_left, parts + 1);
+	refcount_set(&batch->parts_left, parts + 1);
 	atomic_add(parts, &backing->parts);
 	for (i = 0; i < batch->count; i++)
 		item_done(&batch->items[i]);
@@ -303,7 +307,7 @@ static int submit(struct lwcmem_batch *batch, gfp_t gfp)
 		lwcmem_tile_request(backing, &batch->parts[i], take_spare(&spares), batch->readahead);
 		cond_resched();
 	}
-	if (atomic_dec_and_test(&batch->parts_left))
+	if (refcount_dec_and_test(&batch->parts_left))
 		batch_free(batch);
 	return 0;
 }

@@ -152,7 +152,7 @@ enum lwc_error grid_elements(const struct lwc_impl *impl, const struct grid_view
 	u32 first, count, group;
 
 	for (first = 0, group = 0; first < view->count; first += count, group++) {
-		count = view->count - first < view->group ? view->count - first : view->group;
+		count = min(view->count - first, view->group);
 		impl->grid(&view->arithmetic, parameters_of(view, parameters, group),
 			   integers + first, count, dst + (size_t)first * view->element);
 	}

@@ -38,7 +38,7 @@ static const struct lwc_impl avx512 = {
 };
 
 const struct lwc_impl *const lwc_impls[] = { &scalar, &bmi2, &avx2, &avx512 };
-const unsigned int lwc_impl_count = sizeof(lwc_impls) / sizeof(lwc_impls[0]);
+const unsigned int lwc_impl_count = ARRAY_SIZE(lwc_impls);
 
 /* All flags from BMI1 up to and with the last one of the ISA, from BMI2 on. */
 #define UP_TO(flag)	((2u << (flag)) - 1)
@@ -50,7 +50,7 @@ u32 lwc_isa_of(u32 flags)
 	};
 	u32 isa = LWC_ISA_SCALAR, i;
 
-	for (i = 0; i < sizeof(needs) / sizeof(needs[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(needs); i++)
 		if (!(needs[i] & ~flags))
 			isa |= LWC_ISA_BMI2 << i;
 	return isa;

@@ -246,7 +246,7 @@ enum lwc_error lwc_levels_decode(const struct lwc_impl *impl, const struct lwc_l
 	if (error)
 		return error;
 	for (first = 0; first < weights; first += count) {
-		count = weights - first < LEVELS_BLOCK ? weights - first : LEVELS_BLOCK;
+		count = min_t(u32, weights - first, LEVELS_BLOCK);
 		passed += run_level(impl, view, 0, first, count, next + passed, symbols);
 		rest_parts(impl, view, first, count, stream, &parts);
 		impl->join(view->field, symbols, &parts, count, dst);

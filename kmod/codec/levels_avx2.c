@@ -180,8 +180,7 @@ static __always_inline u32 level(const u8 *codes, u32 width, const u8 *symbols, 
 	if (width == 1)
 		tables.symbols[0] = _mm256_set1_epi8((char)symbols[0]);
 	for (base = 0; base < count; base += n * LWC_GROUP) {
-		n = (count - base + LWC_GROUP - 1) / LWC_GROUP;
-		n = n < BATCH ? n : BATCH;
+		n = min_t(unsigned int, (count - base + LWC_GROUP - 1) / LWC_GROUP, BATCH);
 		for (g = 0; g < n; g++, codes += 8 * width) {
 			halves(codes, width, &tables, half);
 			put_batch(batch, g, half, out + base);

@@ -7,8 +7,10 @@
 #define LWC_PLATFORM_H
 
 #ifdef __KERNEL__
-#include <linux/types.h>
+#include <linux/kernel.h>
+#include <linux/minmax.h>
 #include <linux/string.h>
+#include <linux/types.h>
 #include <linux/overflow.h>
 #include <asm/cpufeature.h>
 
@@ -34,6 +36,11 @@ static inline bool lwc_has_crc32(void)
 	return __builtin_cpu_supports("sse4.2");
 }
 
+#define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
+#define min_t(type, a, b)	({ type a_ = (a), b_ = (b); a_ < b_ ? a_ : b_; })
+#define max_t(type, a, b)	({ type a_ = (a), b_ = (b); a_ > b_ ? a_ : b_; })
+#define min(a, b)		min_t(typeof(a), a, b)
+#define max(a, b)		max_t(typeof(a), a, b)
 #define noinline		__attribute__((noinline))
 #define __aligned(n)		__attribute__((aligned(n)))
 #define check_add_overflow(a, b, d)	__builtin_add_overflow(a, b, d)

@@ -75,8 +75,8 @@ static enum lwc_error two_of_four_mask(const struct lwc_impl *impl, const struct
 	for (i = 0; i < fours; i += 2) {
 		u8 upper = codes[i + 1];
 
-		largest = codes[i] > largest ? codes[i] : largest;
-		largest = upper > largest ? upper : largest;
+		largest = max(largest, codes[i]);
+		largest = max(largest, upper);
 		bits[i / 2] = elements[codes[i]];
 		if (i + 1 < fours)
 			bits[i / 2] |= elements[upper] << 4;
