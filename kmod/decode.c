@@ -155,6 +155,14 @@ static int decode_entry(struct lwcmem_backing *container, const struct lwc_tile 
 	return error ? -EBADMSG : 0;
 }
 
+/* What is wrong when the entry of a tile or of an object could not be taken from its table. */
+static const char *entry_problem(int error)
+{
+	if (error == -EBADMSG)
+		return "its entry in the tables is damaged, or does not fit";
+	return "cannot read its entry in the tables";
+}
+
 /* The tile of the base that a DELTA refers to, where the codec looks for it. */
 static int decode_base(struct lwcmem_tile *tile, u64 ref, struct lwcmem_buffer *buffer,
 		       struct lwcmem_cost *cost, const char **problem)
@@ -164,7 +172,7 @@ static int decode_base(struct lwcmem_tile *tile, u64 ref, struct lwcmem_buffer *
 	int error = lwcmem_get_tile(base, ref, tile->length, &entry);
 
 	if (error) {
-		*problem = "its entry in the tiles table is damaged, or does not fit";
+		*problem = entry_problem(error);
 		return error;
 	}
 	error = decode_entry(base, &entry, buffer, buffer->base, tile->length, cost, problem);
@@ -177,7 +185,7 @@ static int decode(struct lwcmem_tile *tile, struct lwcmem_buffer *buffer, u8 *st
 		  struct lwcmem_cost *cost)
 {
 	struct lwcmem_backing *backing = tile->backing, *blamed = NULL;
-	const char *problem = "its entry in the tiles table is damaged";
+	const char *problem;
 	u64 start = ktime_get_ns(), ref = 0;
 	u8 *decoded = buffer->decoded;
 	struct lwc_object object;
@@ -186,12 +194,13 @@ static int decode(struct lwcmem_tile *tile, struct lwcmem_buffer *buffer, u8 *st
 
 	error = lwcmem_get_object(backing, tile->object, &object);
 	if (error) {
-		report(tile, NULL, NULL, 0, error, "its entry in the objects table is damaged");
+		report(tile, NULL, NULL, 0, error, entry_problem(error));
 		return error;
 	}
 	buffer->scratch.base = NULL;
 	error = lwcmem_get_tile(backing, tile->tile, tile->length, &entry);
 	cost->read_ns = ktime_get_ns() - start;
+	problem = entry_problem(error);
 	if (!error && entry.chain[0] == LWC_CODEC_DELTA) {
 		ref = lwc_le64(&entry.ref);
 		error = decode_base(tile, ref, buffer, cost, &problem);
