@@ -16,10 +16,10 @@ static inline bool lwc_cpuid_bit(u32 leaf, u32 bit)
 }
 
 /*
- * The ISA bits of this CPU. __builtin_cpu_supports has asked XCR0 for the
- * registers, too; F16C uses those of AVX2.
+ * __builtin_cpu_supports has asked XCR0 for the registers, too; F16C uses those
+ * of AVX2.
  */
-static inline u32 lwc_cpu_isa(void)
+static inline u32 lwc_cpu_ask(void)
 {
 	const bool has[LWC_CPU_FLAGS] = {
 		[LWC_CPU_BMI1] = __builtin_cpu_supports("bmi"),
@@ -42,6 +42,19 @@ static inline u32 lwc_cpu_isa(void)
 	for (i = 0; i < LWC_CPU_FLAGS; i++)
 		flags |= (u32)has[i] << i;
 	return lwc_isa_of(flags);
+}
+
+/* The ISA bits of this CPU. In a guest each CPUID is an exit of microseconds: it is asked once. */
+static inline u32 lwc_cpu_isa(void)
+{
+	static u32 known;
+	u32 isa = __atomic_load_n(&known, __ATOMIC_RELAXED);
+
+	if (!isa) {
+		isa = lwc_cpu_ask();
+		__atomic_store_n(&known, isa, __ATOMIC_RELAXED);
+	}
+	return isa;
 }
 
 #endif
