@@ -11,7 +11,6 @@
 /* Loops over all elements: once for any CPU and once for better shifts and counts of zeroes. */
 #define BMI2 __attribute__((target_clones("bmi2", "default")))
 #define VECTORS __attribute__((target_clones("avx2", "default"), optimize("O3")))
-#define INLINE static inline __attribute__((always_inline))
 
 /* Bits at most of u >> shift of half of the elements: then those are tokens by themselves. */
 #define MEDIAN_BITS 3

@@ -9,6 +9,10 @@
 #include <string.h>
 #include "uapi/lwcmem_format.h"
 
+/* Loops over all elements: once for any CPU and once for wide vectors. */
+#define VECTORISED __attribute__((target_clones("avx2", "default"), optimize("O3")))
+#define INLINE static inline __attribute__((always_inline))
+
 /* Integers, which packed integers of fewer bits may be stored in. */
 static inline bool dtype_is_integer(uint16_t dtype)
 {
@@ -28,8 +32,7 @@ static inline bool dtype_is_integer(uint16_t dtype)
 }
 
 /* Element i of 1, 2 or 4 bytes; a constant size makes it one load. */
-static inline __attribute__((always_inline)) uint32_t element_load(const uint8_t *src,
-                                                                   uint32_t element, size_t i)
+INLINE uint32_t element_load(const uint8_t *src, uint32_t element, size_t i)
 {
     uint16_t half;
     uint32_t word;

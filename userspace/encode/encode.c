@@ -71,11 +71,8 @@ void encoder_free(struct encoder *encoder)
     free(encoder);
 }
 
-/* Take the candidate if it is smaller than what out holds. entry: chain, param and field. */
-static int offer(struct encoded_tile *out, struct lwc_tile entry, const uint8_t *data, size_t size)
+static int put_bytes(struct encoded_tile *out, const uint8_t *data, size_t size)
 {
-    if (out->size && size >= out->size)
-        return 0;
     if (size > out->capacity) {
         uint8_t *grown = realloc(out->data, size);
 
@@ -86,8 +83,25 @@ static int offer(struct encoded_tile *out, struct lwc_tile entry, const uint8_t 
     }
     memcpy(out->data, data, size);
     out->size = size;
-    out->entry = entry;
     return 0;
+}
+
+/* Take the candidate if it is smaller than what out holds. entry: chain, param and field. */
+static int offer(struct encoded_tile *out, struct lwc_tile entry, const uint8_t *data, size_t size)
+{
+    if (out->size && size >= out->size)
+        return 0;
+    out->entry = entry;
+    return put_bytes(out, data, size);
+}
+
+/* RAW; the bytes themselves only when nothing was smaller. */
+static void offer_raw(struct encoded_tile *out, size_t len)
+{
+    if (out->size && len >= out->size)
+        return;
+    out->entry = (struct lwc_tile){.chain = {LWC_CODEC_RAW}};
+    out->size = len;
 }
 
 /*
@@ -154,7 +168,10 @@ static int offer_levels(struct encoder *encoder, struct encoded_tile *out,
         encoder->trial, size);
 }
 
-/* What is not zero by LEVELS (field, or 0) or as it is, where an eighth is zero. */
+/* SPARSE is worth its mask where one element in so many is zero. */
+#define SPARSE_ONE_IN 8
+
+/* What is not zero by LEVELS (field, or 0) or as it is, where enough is zero. */
 static int offer_sparse(struct encoder *encoder, struct encoded_tile *out, uint8_t field,
                         const uint8_t *src, size_t count, uint32_t element)
 {
@@ -163,7 +180,7 @@ static int offer_sparse(struct encoder *encoder, struct encoded_tile *out, uint8
     struct lwc_tile entry = {.chain = {LWC_CODEC_SPARSE, LWC_CODEC_RAW}};
     size_t size, stored, inner;
 
-    if (sparse_nonzero(src, count, element) > count - count / 8)
+    if (sparse_nonzero(src, count, element) > count - count / SPARSE_ONE_IN)
         return 0;
     size = sparse_encode(src, count, element, at, encoder->kept, &stored);
     if (size >= out->size)
@@ -375,7 +392,8 @@ static int offer_floats(struct encoder *encoder, struct encoded_tile *out, uint8
     *promising = encoder->policy.try_all || len <= SMALL_TILE ||
                  probe_repeats(survey.symbols, weights) >= REPEATS_ENOUGH;
     error = offer_levels(encoder, out, &survey, encoder->policy.structures);
-    if (!error)
+    /* an element that is zero has symbol 0 */
+    if (!error && survey.count[0] >= weights / SPARSE_ONE_IN)
         error = offer_sparse(encoder, out, field, src, weights, element);
     if (!error && (field == LWC_FIELD_BF16 || field == LWC_FIELD_F16 || field == LWC_FIELD_F32))
         error = offer_grid(encoder, out, field, src, weights, row);
@@ -403,14 +421,14 @@ static int encode_candidates(struct encoder *encoder, uint16_t dtype, uint32_t r
     const uint16_t *members = split_members(dtype);
     uint8_t field = levels_field_of(dtype);
     bool promising = true;
-    int error;
+    int error = 0;
 
     if (!element || len % element)
         element = 1;
     if (len % element == 0 && len > element && !memcmp(src, src + element, len - element))
         return offer(out, (struct lwc_tile){.chain = {LWC_CODEC_CONST}}, src, element);
-    error = offer(out, (struct lwc_tile){.chain = {LWC_CODEC_RAW}}, src, len);
-    if (!error && field && element == lwc_field_size(field) && len / element <= LWC_LEVELS_WEIGHTS)
+    offer_raw(out, len);
+    if (field && element == lwc_field_size(field) && len / element <= LWC_LEVELS_WEIGHTS)
         error = offer_floats(encoder, out, field, src, len, row, &promising);
     if (!error)
         error = offer_nibbles(encoder, out, dtype, src, len);
@@ -464,6 +482,8 @@ int encode_tile_by(struct encoder *encoder, uint16_t dtype, uint32_t row, const 
         error = offer_delta(encoder, out, dtype, src, base, len);
     if (!error && (!out->size || out->size > len / DELTA_TINY))
         error = encode_candidates(encoder, dtype, row, src, len, out);
+    if (!error && out->entry.chain[0] == LWC_CODEC_RAW)
+        error = put_bytes(out, src, len);
     out->entry.stored = (uint32_t)out->size;
     return error;
 }

@@ -165,9 +165,9 @@ struct signs {
     uint32_t minus_zero;
 };
 
-static inline __attribute__((always_inline)) void
-put_signs(const uint8_t *src, uint32_t element, uint32_t count, const uint16_t *restrict magnitude,
-          const struct signs *signs, uint8_t *restrict out)
+INLINE void put_signs(const uint8_t *src, uint32_t element, uint32_t count,
+                      const uint16_t *restrict magnitude, const struct signs *signs,
+                      uint8_t *restrict out)
 {
     const struct signs to = *signs;
 
@@ -182,9 +182,8 @@ put_signs(const uint8_t *src, uint32_t element, uint32_t count, const uint16_t *
     }
 }
 
-__attribute__((target_clones("avx2", "default"), optimize("O3"))) static void
-put_chunk(const uint8_t *src, uint32_t element, uint32_t count, const uint16_t *magnitude,
-          const struct signs *signs, uint8_t *out)
+VECTORISED static void put_chunk(const uint8_t *src, uint32_t element, uint32_t count,
+                                 const uint16_t *magnitude, const struct signs *signs, uint8_t *out)
 {
     if (element == 2)
         put_signs(src, 2, count, magnitude, signs, out);

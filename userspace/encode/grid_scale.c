@@ -7,10 +7,6 @@
 #include "encode/elements.h"
 #include "encode/grid_points.h"
 
-/* Loops over elements: once for any CPU and once for wide vectors. */
-#define VECTORISED __attribute__((target_clones("avx2", "default"), optimize("O3")))
-#define INLINE static inline __attribute__((always_inline))
-
 /* Elements that are looked at between two looks at how many are off the grid. */
 #define RUN 16
 /* Significant bits of scales that are tried one by one: those of f16, the usual type. */

@@ -6,8 +6,7 @@
 #include "encode/elements.h"
 #include "uapi/lwcmem_format.h"
 
-static inline __attribute__((always_inline)) size_t nonzero(const uint8_t *src, size_t count,
-                                                            uint32_t element)
+INLINE size_t nonzero(const uint8_t *src, size_t count, uint32_t element)
 {
     uint32_t sum = 0;
 
@@ -16,7 +15,7 @@ static inline __attribute__((always_inline)) size_t nonzero(const uint8_t *src, 
     return sum;
 }
 
-size_t sparse_nonzero(const uint8_t *src, size_t count, uint32_t element)
+VECTORISED size_t sparse_nonzero(const uint8_t *src, size_t count, uint32_t element)
 {
     return element == 1   ? nonzero(src, count, 1)
            : element == 2 ? nonzero(src, count, 2)
