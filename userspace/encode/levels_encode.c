@@ -18,10 +18,6 @@ uint8_t levels_field_of(uint16_t dtype)
     return dtype < LWC_DTYPES ? fields[dtype] : 0;
 }
 
-/* Loops over all weights: once for any CPU and once for wide vectors. */
-#define VECTORISED __attribute__((target_clones("avx2", "default"), optimize("O3")))
-#define INLINE static inline __attribute__((always_inline))
-
 INLINE uint32_t any_of(const uint8_t *src, uint32_t element, uint32_t weights)
 {
     uint32_t any = 0;
@@ -110,46 +106,9 @@ VECTORISED static void split_integers(const struct levels_survey *survey, const 
         rest[i] = (uint8_t)(src[i] & ((1u << kept) - 1));
 }
 
-/* Four tables: equal neighbours do not wait for each other's store. */
-static void count_symbols(struct levels_survey *survey, const uint8_t *symbols)
-{
-    uint32_t part[4][256] = {{0}}, i = 0;
-
-    for (; i + 8 <= survey->weights; i += 8) {
-        uint64_t eight;
-
-        memcpy(&eight, symbols + i, 8);
-#pragma GCC unroll 8
-        for (unsigned int k = 0; k < 8; k++)
-            part[k % 4][eight >> (8 * k) & 255]++;
-    }
-    for (; i < survey->weights; i++)
-        part[0][symbols[i]]++;
-    for (uint32_t s = 0; s < 256; s++)
-        survey->count[s] = part[0][s] + part[1][s] + part[2][s] + part[3][s];
-}
-
-/* Symbols by falling count, the smaller one first among equals. */
-static void rank_symbols(struct levels_survey *survey)
-{
-    uint8_t *ranked = survey->ranked;
-
-    survey->used = 0;
-    for (uint32_t s = 0; s < 256; s++) {
-        uint32_t at = survey->used;
-
-        if (!survey->count[s])
-            continue;
-        for (; at > 0 && survey->count[ranked[at - 1]] < survey->count[s]; at--)
-            ranked[at] = ranked[at - 1];
-        ranked[at] = (uint8_t)s;
-        survey->used++;
-    }
-}
-
 size_t levels_scratch(uint32_t weights)
 {
-    return (size_t)weights * (2 + LEVELS_PARTS);
+    return (size_t)weights * (1 + LEVELS_PARTS);
 }
 
 static void set_kept(struct levels_survey *survey, uint32_t kept)
@@ -167,11 +126,11 @@ static void survey_integers(struct levels_survey *survey, uint32_t structures, c
     size_t smallest = SIZE_MAX;
     struct levels_survey best;
 
-    count_symbols(survey, src);
+    survey->packer->count(src, survey->weights, survey->count);
     for (uint32_t kept = 0; kept <= lwc_field_layouts[LWC_FIELD_I8].mantissa; kept++) {
         for (uint32_t s = 0; kept && s < 256; s++)
             survey->count[s] = s < 128 ? survey->count[2 * s] + survey->count[2 * s + 1] : 0;
-        rank_symbols(survey);
+        survey->used = packer_rank(survey->count, survey->ranked, LWC_LEVELS_SYMBOLS);
         set_kept(survey, kept);
         if (levels_pick(survey, structures, smallest, &smallest) || !kept)
             best = *survey;
@@ -188,10 +147,10 @@ void levels_survey(struct levels_survey *survey, uint8_t field, uint32_t structu
 
     survey->weights = weights;
     survey->field = field;
+    survey->packer = levels_packer_select();
     survey->symbols = scratch;
-    survey->codes = scratch + weights;
     for (uint32_t p = 0; p < LEVELS_PARTS; p++)
-        survey->part[p] = scratch + (size_t)weights * (2 + p);
+        survey->part[p] = scratch + (size_t)weights * (1 + p);
     if (field == LWC_FIELD_I8) {
         survey_integers(survey, structures, src);
         return;
@@ -200,8 +159,8 @@ void levels_survey(struct levels_survey *survey, uint8_t field, uint32_t structu
         any = any_bits(src, g->element, weights) & ((1u << g->mantissa) - 1);
     set_kept(survey, any ? g->mantissa - (uint32_t)__builtin_ctz(any) : 0);
     split(survey, src);
-    count_symbols(survey, survey->symbols);
-    rank_symbols(survey);
+    survey->packer->count(survey->symbols, weights, survey->count);
+    survey->used = packer_rank(survey->count, survey->ranked, LWC_LEVELS_SYMBOLS);
 }
 
 /* reached[l]: weights that level l passes on; the last level's are escapes. */
@@ -265,122 +224,6 @@ size_t levels_capacity(uint32_t weights)
     return sizeof(struct lwc_levels_header) + 64 + (size_t)weights * 8;
 }
 
-/* Eight codes, one a byte, next to each other. */
-INLINE uint64_t squeeze(uint64_t codes, uint32_t width)
-{
-    const uint64_t bytes = 0x00ff00ff00ff00ffull, words = 0x0000ffff0000ffffull;
-    uint64_t pairs = (codes & bytes) | (codes >> 8 & bytes) << width;
-    uint64_t fours = (pairs & words) | (pairs >> 16 & words) << (2 * width);
-
-    return (fours & 0xffffffffull) | (fours >> 32) << (4 * width);
-}
-
-INLINE void pack_width(const uint8_t *codes, uint32_t count, uint32_t width, uint8_t *out)
-{
-    uint32_t i = 0;
-    uint64_t eight;
-
-    /* whole words, as long as what they overwrite comes later */
-    for (; i + 72 <= count; i += 8, out += width) {
-        memcpy(&eight, codes + i, 8);
-        eight = squeeze(eight, width);
-        memcpy(out, &eight, 8);
-    }
-    for (; i < count; i += 8, out += width) {
-        uint32_t n = count - i < 8 ? count - i : 8;
-
-        eight = 0;
-        memcpy(&eight, codes + i, n);
-        eight = squeeze(eight, width);
-        memcpy(out, &eight, lwc_stream_bytes(n, width));
-    }
-}
-
-/* count codes, one a byte, to a stream. */
-static void pack_codes(const uint8_t *codes, uint32_t count, uint32_t width, uint8_t *out)
-{
-    switch (width) {
-    case 1:
-        pack_width(codes, count, 1, out);
-        break;
-    case 2:
-        pack_width(codes, count, 2, out);
-        break;
-    case 3:
-        pack_width(codes, count, 3, out);
-        break;
-    case 4:
-        pack_width(codes, count, 4, out);
-        break;
-    default:
-        pack_width(codes, count, width, out);
-    }
-}
-
-/* Codes of count symbols: the place in symbol[0 .. ones - 1], else ones. */
-VECTORISED static void code_symbols(const uint8_t *restrict symbols, uint32_t count,
-                                    const uint8_t *symbol, uint32_t known, uint8_t ones,
-                                    uint8_t *restrict codes)
-{
-    for (uint32_t i = 0; i < count; i++)
-        codes[i] = ones;
-    for (uint32_t c = 0; c < known; c++) {
-        uint8_t wanted = symbol[c];
-
-        for (uint32_t i = 0; i < count; i++)
-            codes[i] = symbols[i] == wanted ? (uint8_t)c : codes[i];
-    }
-}
-
-/* The symbols whose code is ones to out, in order; out may be symbols. Returns how many. */
-static uint32_t keep_symbols(const uint8_t *symbols, const uint8_t *codes, uint32_t count,
-                             uint8_t ones, uint8_t *out)
-{
-    uint32_t on = 0;
-
-    for (uint32_t i = 0; i < count; i++) {
-        out[on] = symbols[i];
-        on += codes[i] == ones;
-    }
-    return on;
-}
-
-__attribute__((target("bmi2,popcnt"))) static uint32_t keep_symbols_bmi2(const uint8_t *symbols,
-                                                                         const uint8_t *codes,
-                                                                         uint32_t count,
-                                                                         uint8_t ones, uint8_t *out)
-{
-    const uint64_t every = 0x0101010101010101ull;
-    uint32_t on = 0, i = 0;
-
-    for (; i + 8 <= count; i += 8) {
-        uint64_t symbol, differ, mask;
-
-        memcpy(&symbol, symbols + i, 8);
-        memcpy(&differ, codes + i, 8);
-        differ ^= ones * every;
-        mask = ((differ + 0x7f * every) >> 7 & every) * 255; /* where codes, below 128, differ */
-        symbol = __builtin_ia32_pext_di(symbol, ~mask);
-        /* never beyond what has been read */
-        memcpy(out + on, &symbol, 8);
-        on += 8 - (uint32_t)__builtin_popcountll(mask) / 8;
-    }
-    return on + keep_symbols(symbols + i, codes + i, count - i, ones, out + on);
-}
-
-/* Codes of a level for count symbols; those that go on are kept at the front of symbols. */
-static uint32_t code_level(uint8_t *symbols, uint32_t count, const uint8_t *symbol, uint32_t known,
-                           uint8_t ones, uint8_t *codes)
-{
-    /* as much as stays in L1 from symbol to symbol */
-    for (uint32_t i = 0; i < count; i += 4096)
-        code_symbols(symbols + i, count - i < 4096 ? count - i : 4096, symbol, known, ones,
-                     codes + i);
-    if (__builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt"))
-        return keep_symbols_bmi2(symbols, codes, count, ones, symbols);
-    return keep_symbols(symbols, codes, count, ones, symbols);
-}
-
 static void put_header(const struct levels_survey *survey, const struct lwc_levels_shape *shape,
                        const uint32_t *reached, uint8_t *out)
 {
@@ -401,15 +244,14 @@ static uint8_t *put_levels(struct levels_survey *survey, const struct lwc_levels
                            uint8_t *out)
 {
     uint32_t first = 0, weights = survey->weights;
-    uint8_t *symbols = survey->symbols, *codes = survey->codes;
+    uint8_t *symbols = survey->symbols;
 
     for (uint32_t l = 0; l < shape->levels; l++) {
-        uint8_t ones = (uint8_t)((1u << shape->width[l]) - 1);
-        uint32_t known = survey->used > first ? survey->used - first : 0, on;
+        uint32_t ones = (1u << shape->width[l]) - 1, on;
+        uint32_t known = survey->used > first ? survey->used - first : 0;
 
-        on = code_level(symbols, weights, survey->ranked + first, known < ones ? known : ones, ones,
-                        codes);
-        pack_codes(codes, weights, shape->width[l], out);
+        on = survey->packer->level(symbols, weights, survey->ranked + first,
+                                   known < ones ? known : ones, shape->width[l], out);
         out += lwc_stream_bytes(weights, shape->width[l]);
         first += ones;
         weights = on;
@@ -430,6 +272,6 @@ size_t levels_encode(struct levels_survey *survey, uint8_t structure, uint8_t *o
         memcpy(at, survey->part[p], weights);
     at = put_levels(survey, shape, at);
     if (survey->last)
-        pack_codes(survey->part[survey->planes], weights, survey->last, at);
+        survey->packer->codes(survey->part[survey->planes], weights, survey->last, at);
     return size_of(survey, shape, reached);
 }

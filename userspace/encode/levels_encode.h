@@ -6,6 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "encode/levels_pack.h"
+#include "uapi/lwcmem_format.h"
+
 /* The enum lwc_field of an enum lwc_dtype; 0 where LEVELS does not apply. */
 uint8_t levels_field_of(uint16_t dtype);
 
@@ -20,16 +23,16 @@ size_t levels_capacity(uint32_t weights);
  * the scratch that levels_survey was given.
  */
 struct levels_survey {
+    const struct levels_packer *packer;
     uint32_t weights;
-    uint32_t count[256]; /* of each symbol */
-    uint8_t ranked[256]; /* symbols that occur, the most frequent first */
-    uint32_t used;       /* how many those are */
+    uint32_t count[256];                /* of each symbol */
+    uint8_t ranked[LWC_LEVELS_SYMBOLS]; /* that occur, the most frequent first */
+    uint32_t used;                      /* how many those are */
     uint8_t field;
     uint8_t kept;     /* mantissa bits; those below are zero in all weights; of i8 the best */
     uint8_t planes;   /* byte planes of the rest */
     uint8_t last;     /* bits of the rest's last part; 0: there is none */
     uint8_t *symbols; /* one a weight; levels_encode destroys them */
-    uint8_t *codes;   /* room for as many */
     uint8_t *part[LEVELS_PARTS]; /* planes, then the last bits */
 };
 
