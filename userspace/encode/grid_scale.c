@@ -177,10 +177,11 @@ INLINE uint32_t count_misses(const struct sample *sample, const struct nearness 
     uint32_t misses = 0, i;
 
     for (i = 0; i < sample->count && misses <= nearness->misses; i += RUN) {
+        const float *run = sample->value + i;
         uint32_t off = 0;
 
         for (uint32_t k = 0; k < RUN; k++) {
-            float value = sample->value[i + k], ratio = value * inverse, integer;
+            float value = run[k], ratio = value * inverse, integer;
             bool far;
 
             ratio = ratio < limit + 1 ? ratio : limit + 1;
@@ -195,23 +196,66 @@ INLINE uint32_t count_misses(const struct sample *sample, const struct nearness 
     return misses;
 }
 
+/* So many integers are tried at once. */
+#define LANES 8
+typedef float floats __attribute__((vector_size(4 * LANES)));
+typedef int32_t integers __attribute__((vector_size(4 * LANES)));
+
+/* Do the first elements rule out all integers from one on that a value may be? As count_misses. */
+INLINE bool all_far(const struct sample *sample, const struct nearness *nearness, float value,
+                    uint32_t from)
+{
+    const floats zero = {0}, number = {0, 1, 2, 3, 4, 5, 6, 7};
+    floats limit = zero + nearness->limit, above = limit + 1, relative = zero + nearness->relative;
+    floats inverse = (number + (float)from) / value, absolute = nearness->least * inverse;
+    integers near = {0}, misses = {0};
+    int32_t any = 0;
+
+    for (uint32_t k = 0; k < RUN; k++) {
+        floats ratio = sample->value[k] * inverse, integer, off;
+        integers small = ratio < above;
+
+        if (sample->value[k] == 0)
+            continue;
+        ratio = (floats)(((integers)ratio & small) | ((integers)above & ~small));
+        integer = ratio + 0x1.8p23f - 0x1.8p23f;
+        off = (floats)((integers)(ratio - integer) & 0x7fffffff);
+        /* true is -1 */
+        misses -= (integer < 1) | (integer > limit) | (off > integer * relative + absolute);
+    }
+    near = misses <= (int32_t)nearness->misses;
+    for (uint32_t k = 0; k < LANES; k++)
+        any |= near[k];
+    return !any;
+}
+
 /* The first integer from one to another that a value may be, by all elements; 0: there is none. */
 VECTORISED static uint32_t next_integer(const struct sample *sample,
                                         const struct nearness *nearness, float value, uint32_t from,
                                         uint32_t to, struct grid_work *work)
 {
+    uint32_t i = from, last;
     uint64_t steps = 0;
-    uint32_t i;
 
-    for (i = from; i <= to; i++) {
-        float inverse = (float)i / value;
+    for (; i <= to; i = last + 1) {
+        last = to - i < LANES ? to : i + LANES - 1;
+        if (last - i == LANES - 1 && (float)last / value < 0x1p126f &&
+            all_far(sample, nearness, value, i)) {
+            steps += LANES * RUN;
+            continue;
+        }
+        for (; i <= last; i++) {
+            float inverse = (float)i / value;
 
-        if (inverse < 0x1p126f &&
-            count_misses(sample, nearness, inverse, &steps) <= nearness->misses)
-            break;
+            if (inverse < 0x1p126f &&
+                count_misses(sample, nearness, inverse, &steps) <= nearness->misses) {
+                work->steps += steps;
+                return i;
+            }
+        }
     }
     work->steps += steps;
-    return i <= to ? i : 0;
+    return 0;
 }
 
 VECTORISED static void to_multiples(const float *restrict value, uint32_t count, float inverse,
