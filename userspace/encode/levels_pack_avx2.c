@@ -5,8 +5,10 @@
 #include "encode/elements.h"
 #include "encode/levels_pack.h"
 
-/* Values that are counted in registers, and how many symbols at a time: below 256 vectors. */
-#define KNOWN 12
+/* Values that are counted in vectors, as many of them at once as there are registers for. */
+#define PART 6
+#define KNOWN (2 * PART)
+/* Symbols at a time: below 256 vectors. */
 #define CHUNK 4096
 /* So few of a chunk, one in so many, may be others. */
 #define OTHERS_ONE_IN 16
@@ -40,34 +42,44 @@ static uint32_t sum_bytes(__m256i bytes)
     return (uint32_t)(_mm_cvtsi128_si64(sum) + _mm_extract_epi64(sum, 1));
 }
 
-/* Adds a chunk to counts; returns how many symbols are none of the usual ones. */
-static uint32_t count_usual(const uint8_t *symbols, const uint8_t usual[KNOWN],
-                            uint32_t counts[256])
+/* Adds a chunk's symbols of one part of the usual ones to counts, and to found where they are. */
+static void count_part(const uint8_t *symbols, const uint8_t usual[PART], uint32_t counts[256],
+                       uint32_t found[CHUNK / 32])
 {
-    __m256i seen[KNOWN], is[KNOWN];
-    uint32_t others = 0;
+    __m256i seen[PART], is[PART];
 
-    for (uint32_t k = 0; k < KNOWN; k++) {
+    for (uint32_t k = 0; k < PART; k++) {
         seen[k] = _mm256_setzero_si256();
         is[k] = _mm256_set1_epi8((char)usual[k]);
     }
-    for (uint32_t i = 0; i < CHUNK; i += 32) {
-        __m256i v = _mm256_loadu_si256((const __m256i *)(symbols + i)), any;
-        uint32_t left;
+    for (uint32_t i = 0; i < CHUNK / 32; i++) {
+        __m256i v = _mm256_loadu_si256((const __m256i *)symbols + i);
+        __m256i any = _mm256_setzero_si256();
 
-        any = _mm256_setzero_si256();
-#pragma GCC unroll 12
-        for (uint32_t k = 0; k < KNOWN; k++) {
+#pragma GCC unroll 6
+        for (uint32_t k = 0; k < PART; k++) {
             __m256i equal = _mm256_cmpeq_epi8(v, is[k]);
 
             seen[k] = _mm256_sub_epi8(seen[k], equal);
             any = _mm256_or_si256(any, equal);
         }
-        for (left = ~(uint32_t)_mm256_movemask_epi8(any); left; left &= left - 1, others++)
-            counts[symbols[i + (uint32_t)__builtin_ctz(left)]]++;
+        found[i] |= (uint32_t)_mm256_movemask_epi8(any);
     }
-    for (uint32_t k = 0; k < KNOWN; k++)
+    for (uint32_t k = 0; k < PART; k++)
         counts[usual[k]] += sum_bytes(seen[k]);
+}
+
+/* Adds a chunk to counts; returns how many symbols are none of the usual ones. */
+static uint32_t count_usual(const uint8_t *symbols, const uint8_t usual[KNOWN],
+                            uint32_t counts[256])
+{
+    uint32_t found[CHUNK / 32] = {0}, others = 0;
+
+    for (uint32_t k = 0; k < KNOWN; k += PART)
+        count_part(symbols, usual + k, counts, found);
+    for (uint32_t i = 0; i < CHUNK / 32; i++)
+        for (uint32_t left = ~found[i]; left; left &= left - 1, others++)
+            counts[symbols[32 * i + (uint32_t)__builtin_ctz(left)]]++;
     return others;
 }
 
