@@ -316,7 +316,10 @@ static size_t put_member(struct encoder *encoder, size_t len, bool all,
 
         if (weights > LWC_LEVELS_WEIGHTS)
             continue;
-        levels_survey(&survey, fields[i], ~0u, content, weights, encoder->scratch);
+        if (fields[i] == LWC_FIELD_I8)
+            levels_survey(&survey, LWC_FIELD_I8, ~0u, content, weights, encoder->scratch);
+        else
+            levels_survey_nibbles(&survey, content, survey.bytes, weights, encoder->scratch);
         structure = levels_pick(&survey, ~0u, size, &size);
         if (!structure)
             continue;
@@ -377,40 +380,47 @@ static size_t entropy_size(const struct levels_survey *survey)
     return (size_t)(bits * survey->weights / 8);
 }
 
+/*
+ * Integers of four bits, packed into any larger ones: the structures of put_integers. whole: the
+ * survey of these if they have a byte.
+ */
+static int offer_nibbles(struct encoder *encoder, struct encoded_tile *out, uint16_t dtype,
+                         const struct levels_survey *whole, const uint8_t *src, size_t len)
+{
+    uint32_t weights = (uint32_t)(2 * len);
+    struct levels_survey survey;
+
+    if (!encoder->policy.structures || !dtype_is_integer(dtype) || 2 * len > LWC_LEVELS_WEIGHTS)
+        return 0;
+    if (levels_field_of(dtype) == LWC_FIELD_I8)
+        levels_survey_nibbles(&survey, src, whole->bytes, weights, encoder->scratch);
+    else
+        levels_survey(&survey, LWC_FIELD_NIBBLE, ~0u, src, weights, encoder->scratch);
+    return offer_levels(encoder, out, &survey, ~0u);
+}
+
 /* LEVELS and what holds it; *promising: zstd could do better still. */
 static int offer_floats(struct encoder *encoder, struct encoded_tile *out, uint8_t field,
-                        const uint8_t *src, size_t len, uint32_t row, bool *promising)
+                        const uint8_t *src, size_t len, uint32_t row, struct levels_survey *survey,
+                        bool *promising)
 {
     uint32_t element = lwc_field_size(field), weights = (uint32_t)(len / element);
-    struct levels_survey survey;
     size_t estimate;
     int error;
 
-    levels_survey(&survey, field, encoder->policy.structures, src, weights, encoder->scratch);
+    levels_survey(survey, field, encoder->policy.structures, src, weights, encoder->scratch);
     /* before encoding, which uses the symbols up */
-    estimate = entropy_size(&survey);
+    estimate = entropy_size(survey);
     *promising = encoder->policy.try_all || len <= SMALL_TILE ||
-                 probe_repeats(survey.symbols, weights) >= REPEATS_ENOUGH;
-    error = offer_levels(encoder, out, &survey, encoder->policy.structures);
+                 probe_repeats(survey->symbols, weights) >= REPEATS_ENOUGH;
+    error = offer_levels(encoder, out, survey, encoder->policy.structures);
     /* an element that is zero has symbol 0 */
-    if (!error && survey.count[0] >= weights / SPARSE_ONE_IN)
+    if (!error && survey->count[0] >= weights / SPARSE_ONE_IN)
         error = offer_sparse(encoder, out, field, src, weights, element);
     if (!error && (field == LWC_FIELD_BF16 || field == LWC_FIELD_F16 || field == LWC_FIELD_F32))
         error = offer_grid(encoder, out, field, src, weights, row);
     *promising |= estimate * 100 < out->size * (100 - encoder->policy.slow_gain);
     return error;
-}
-
-/* Integers of four bits, packed into any larger ones: the structures of put_integers. */
-static int offer_nibbles(struct encoder *encoder, struct encoded_tile *out, uint16_t dtype,
-                         const uint8_t *src, size_t len)
-{
-    struct levels_survey survey;
-
-    if (!encoder->policy.structures || !dtype_is_integer(dtype) || 2 * len > LWC_LEVELS_WEIGHTS)
-        return 0;
-    levels_survey(&survey, LWC_FIELD_NIBBLE, ~0u, src, (uint32_t)(2 * len), encoder->scratch);
-    return offer_levels(encoder, out, &survey, ~0u);
 }
 
 static int encode_candidates(struct encoder *encoder, uint16_t dtype, uint32_t row,
@@ -420,6 +430,7 @@ static int encode_candidates(struct encoder *encoder, uint16_t dtype, uint32_t r
     struct lwc_dtype_block block = lwc_dtype_block(dtype);
     const uint16_t *members = split_members(dtype);
     uint8_t field = levels_field_of(dtype);
+    struct levels_survey survey;
     bool promising = true;
     int error = 0;
 
@@ -429,9 +440,9 @@ static int encode_candidates(struct encoder *encoder, uint16_t dtype, uint32_t r
         return offer(out, (struct lwc_tile){.chain = {LWC_CODEC_CONST}}, src, element);
     offer_raw(out, len);
     if (field && element == lwc_field_size(field) && len / element <= LWC_LEVELS_WEIGHTS)
-        error = offer_floats(encoder, out, field, src, len, row, &promising);
+        error = offer_floats(encoder, out, field, src, len, row, &survey, &promising);
     if (!error)
-        error = offer_nibbles(encoder, out, dtype, src, len);
+        error = offer_nibbles(encoder, out, dtype, &survey, src, len);
     if (!error && members && len % block.bytes == 0)
         error = offer_split(encoder, out, members, block.bytes, src, len);
     if (error || !promising)

@@ -27,12 +27,18 @@ INLINE uint32_t any_of(const uint8_t *src, uint32_t element, uint32_t weights)
     return any;
 }
 
-/* All elements or'ed together. */
+/* Elements or'ed together, until the lowest bit is there: what is above that does not matter. */
 VECTORISED static uint32_t any_bits(const uint8_t *src, uint32_t element, uint32_t weights)
 {
-    return element == 1   ? any_of(src, 1, weights)
-           : element == 2 ? any_of(src, 2, weights)
-                          : any_of(src, 4, weights);
+    uint32_t any = 0, n;
+
+    for (; weights && !(any & 1); weights -= n, src += (size_t)n * element) {
+        n = weights < 1024 ? weights : 1024;
+        any |= element == 1   ? any_of(src, 1, n)
+               : element == 2 ? any_of(src, 2, n)
+                              : any_of(src, 4, n);
+    }
+    return any;
 }
 
 /* Bits of the rest of one element. */
@@ -67,7 +73,7 @@ INLINE void split_elements(struct lwc_field_layout g, uint32_t kept, uint32_t pl
     }
 }
 
-INLINE void split_nibbles(const uint8_t *src, uint32_t bytes, uint8_t *restrict symbols)
+VECTORISED static void split_nibbles(const uint8_t *src, uint32_t bytes, uint8_t *restrict symbols)
 {
     for (uint32_t i = 0; i < bytes; i++) {
         symbols[2 * i] = src[i] & 15;
@@ -81,9 +87,7 @@ VECTORISED static void split(const struct levels_survey *survey, const uint8_t *
     static const struct lwc_field_layout bf16 = {8, 7, 2}, f16 = {5, 10, 2}, f32 = {8, 23, 4};
     uint8_t field = survey->field, kept = survey->kept;
 
-    if (field == LWC_FIELD_NIBBLE)
-        split_nibbles(src, survey->weights / 2, survey->symbols);
-    else if (field == LWC_FIELD_BF16 && kept == 7)
+    if (field == LWC_FIELD_BF16 && kept == 7)
         split_elements(bf16, 7, 1, 0, src, survey);
     else if (field == LWC_FIELD_F16 && kept == 10)
         split_elements(f16, 10, 1, 3, src, survey);
@@ -126,7 +130,8 @@ static void survey_integers(struct levels_survey *survey, uint32_t structures, c
     size_t smallest = SIZE_MAX;
     struct levels_survey best;
 
-    survey->packer->count(src, survey->weights, survey->count);
+    survey->packer->count(src, survey->weights, survey->bytes);
+    memcpy(survey->count, survey->bytes, sizeof(survey->count));
     for (uint32_t kept = 0; kept <= lwc_field_layouts[LWC_FIELD_I8].mantissa; kept++) {
         for (uint32_t s = 0; kept && s < 256; s++)
             survey->count[s] = s < 128 ? survey->count[2 * s] + survey->count[2 * s + 1] : 0;
@@ -139,27 +144,52 @@ static void survey_integers(struct levels_survey *survey, uint32_t structures, c
     split_integers(survey, src);
 }
 
+/* Whatever the field. */
+static void begin_survey(struct levels_survey *survey, uint8_t field, const uint8_t *src,
+                         uint32_t weights, uint8_t *scratch)
+{
+    survey->packer = levels_packer_select();
+    survey->src = src;
+    survey->weights = weights;
+    survey->field = field;
+    survey->symbols = scratch;
+    for (uint32_t p = 0; p < LEVELS_PARTS; p++)
+        survey->part[p] = scratch + (size_t)weights * (1 + p);
+}
+
 void levels_survey(struct levels_survey *survey, uint8_t field, uint32_t structures,
                    const uint8_t *src, uint32_t weights, uint8_t *scratch)
 {
     const struct lwc_field_layout *g = &lwc_field_layouts[field];
-    uint32_t any = 0;
+    uint32_t any, bytes[256];
 
-    survey->weights = weights;
-    survey->field = field;
-    survey->packer = levels_packer_select();
-    survey->symbols = scratch;
-    for (uint32_t p = 0; p < LEVELS_PARTS; p++)
-        survey->part[p] = scratch + (size_t)weights * (1 + p);
+    begin_survey(survey, field, src, weights, scratch);
     if (field == LWC_FIELD_I8) {
         survey_integers(survey, structures, src);
         return;
     }
-    if (g->mantissa)
-        any = any_bits(src, g->element, weights) & ((1u << g->mantissa) - 1);
+    if (field == LWC_FIELD_NIBBLE) {
+        survey->packer->count(src, weights / 2, bytes);
+        levels_survey_nibbles(survey, src, bytes, weights, scratch);
+        return;
+    }
+    any = any_bits(src, g->element, weights) & ((1u << g->mantissa) - 1);
     set_kept(survey, any ? g->mantissa - (uint32_t)__builtin_ctz(any) : 0);
     split(survey, src);
     survey->packer->count(survey->symbols, weights, survey->count);
+    survey->used = packer_rank(survey->count, survey->ranked, LWC_LEVELS_SYMBOLS);
+}
+
+void levels_survey_nibbles(struct levels_survey *survey, const uint8_t *src,
+                           const uint32_t bytes[256], uint32_t weights, uint8_t *scratch)
+{
+    begin_survey(survey, LWC_FIELD_NIBBLE, src, weights, scratch);
+    memset(survey->count, 0, sizeof(survey->count));
+    for (uint32_t b = 0; b < 256; b++) {
+        survey->count[b & 15] += bytes[b];
+        survey->count[b >> 4] += bytes[b];
+    }
+    set_kept(survey, 0);
     survey->used = packer_rank(survey->count, survey->ranked, LWC_LEVELS_SYMBOLS);
 }
 
@@ -266,6 +296,8 @@ size_t levels_encode(struct levels_survey *survey, uint8_t structure, uint8_t *o
     uint32_t reached[LWC_LEVELS_MAX] = {0}, weights = survey->weights;
     uint8_t *at = out + sizeof(struct lwc_levels_header);
 
+    if (survey->field == LWC_FIELD_NIBBLE)
+        split_nibbles(survey->src, weights / 2, survey->symbols);
     count_levels(survey, shape, reached);
     put_header(survey, shape, reached, out);
     for (uint32_t p = 0; p < survey->planes; p++, at += weights)

@@ -24,15 +24,17 @@ size_t levels_capacity(uint32_t weights);
  */
 struct levels_survey {
     const struct levels_packer *packer;
+    const uint8_t *src;
     uint32_t weights;
     uint32_t count[256];                /* of each symbol */
+    uint32_t bytes[256];                /* of i8: of each byte */
     uint8_t ranked[LWC_LEVELS_SYMBOLS]; /* that occur, the most frequent first */
     uint32_t used;                      /* how many those are */
     uint8_t field;
     uint8_t kept;     /* mantissa bits; those below are zero in all weights; of i8 the best */
     uint8_t planes;   /* byte planes of the rest */
     uint8_t last;     /* bits of the rest's last part; 0: there is none */
-    uint8_t *symbols; /* one a weight; levels_encode destroys them */
+    uint8_t *symbols; /* one a weight, of nibbles not yet; levels_encode destroys them */
     uint8_t *part[LEVELS_PARTS]; /* planes, then the last bits */
 };
 
@@ -42,11 +44,15 @@ size_t levels_scratch(uint32_t weights);
 /*
  * src: 1 .. LWC_LEVELS_WEIGHTS weights of the field (little endian, any
  * alignment), of nibbles an even number. structures: bit s for enum lwc_structure s; how i8 is
- * divided into symbol and rest suits one of those. scratch: levels_scratch(weights) bytes, for as
- * long as survey is used.
+ * divided into symbol and rest suits one of those. scratch: levels_scratch(weights) bytes, like src
+ * for as long as survey is used.
  */
 void levels_survey(struct levels_survey *survey, uint8_t field, uint32_t structures,
                    const uint8_t *src, uint32_t weights, uint8_t *scratch);
+
+/* The same of nibbles, where it is known how often each byte occurs. */
+void levels_survey_nibbles(struct levels_survey *survey, const uint8_t *src,
+                           const uint32_t bytes[256], uint32_t weights, uint8_t *scratch);
 
 /* Bytes that the tile takes in the structure (an enum lwc_structure). */
 size_t levels_size(const struct levels_survey *survey, uint8_t structure);
