@@ -48,6 +48,42 @@ static uint32_t rounded(float value, uint8_t field)
     return value == 0 ? 0 : lwc_grid_element(&once, scale, 1);
 }
 
+/* A scale is found by all elements: as many strangers as allowed, wherever they are, hide none. */
+static void test_first_strangers(void **unused)
+{
+    (void)unused;
+    for (unsigned int round = 0; round < 300; round++) {
+        uint8_t field = floats[round % 3], src[64 * 4];
+        uint32_t element = lwc_field_size(field), largest = 1 + round / 3 % 15;
+        uint32_t allowed = grid_misses_allowed(64), bits, scale, hits = 0;
+        struct grid_work work = {.most = 1000000};
+        struct grid_search search = {.arithmetic = {LWC_GRID_PRODUCT, field, field},
+                                     .limit = GRID_LARGEST_4,
+                                     .strangers = allowed,
+                                     .work = &work};
+
+        for (uint32_t i = 0; i < 64; i++) {
+            bool stranger = i / 3 < allowed && i % 3 == 0;
+            float integer = (float)(i > 60 ? largest : 1 + rnd() % largest);
+
+            bits = rounded((stranger ? 0.37f : integer) * 0x1.36p-4f, field);
+            memcpy(src + i * element, &bits, element);
+        }
+        scale = grid_scale(&search, src, 64);
+        for (uint32_t i = 0; i < 64; i++) {
+            bool hit = false;
+
+            for (uint32_t integer = 1; integer <= GRID_LARGEST_4; integer++) {
+                bits = lwc_grid_element(&search.arithmetic, (struct lwc_grid_parameters){scale, 0},
+                                        (uint8_t)integer);
+                hit |= scale && !memcmp(&bits, src + i * element, element);
+            }
+            hits += hit;
+        }
+        assert_true(hits >= 64 - allowed);
+    }
+}
+
 /* (q - z) * s of eight-bit integers, as a program computes it. */
 static void make_asymmetric(uint8_t *src, uint32_t count, uint8_t field, uint32_t group,
                             unsigned int bits_of_scale)
@@ -213,9 +249,8 @@ static void test_effort(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_perturbed),
-        cmocka_unit_test(test_asymmetric),
-        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_perturbed),  cmocka_unit_test(test_first_strangers),
+        cmocka_unit_test(test_asymmetric), cmocka_unit_test(test_rows),
         cmocka_unit_test(test_effort),
     };
 
