@@ -9,7 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DISTINCT_TILES = 64, QUICK_TILES = 4, ENCODED_TILES = 4, MAX_ENTRANTS = 16, MAX_ROWS = 128 };
+enum { DISTINCT_TILES = 64, QUICK_TILES = 4, MAX_ENTRANTS = 16, MAX_ROWS = 128 };
+/* Tiles that a pass encodes: so many that what others left in the caches does not matter, but few
+ * where a tile takes milliseconds. */
+enum { ENCODED_TILES = 64, ENCODED_SLOWLY = 4 };
 #define CACHED_BYTES (64u << 20) /* decoded, of a pass in the cache, a worker */
 
 struct result {
@@ -274,7 +277,9 @@ static size_t list_encodings(struct codec *codec, struct encoding *list, size_t 
     }
     for (size_t i = 0; i < count; i++) {
         list[i].codec = codec;
-        list[i].tiles = codec->options->quick ? 1 : ENCODED_TILES;
+        list[i].tiles = codec->options->quick    ? 1
+                        : list[i].policy.try_all ? ENCODED_SLOWLY
+                                                 : ENCODED_TILES;
     }
     return count;
 }
@@ -283,20 +288,20 @@ static int race_encodings(struct codec *codec, struct encoding *list, size_t cou
                           struct failure *failure)
 {
     unsigned int workers = bench_team_workers(codec->team);
-    double bytes = encoding_bytes(&list[0], workers);
     struct bench_entrant entrants[MAX_ENTRANTS];
 
     for (size_t i = 0; i < count; i++) {
         if (open_encoding(&list[i], workers, failure) < 0)
             return -1;
-        entrants[i] = (struct bench_entrant){encode_pass, &list[i], bytes, 0};
+        entrants[i] =
+            (struct bench_entrant){encode_pass, &list[i], encoding_bytes(&list[i], workers), 0};
     }
     if (bench_race(codec->team, entrants, count, codec->options->quick, failure) < 0)
         return -1;
     for (size_t i = 1; i < count; i++) {
         struct bench_coded coded;
-        struct result *result =
-            add_result(codec, bench_rate(&entrants[i]), bench_rate(&entrants[0]), bytes);
+        struct result *result = add_result(codec, bench_rate(&entrants[i]),
+                                           bench_rate(&entrants[0]), entrants[i].bytes);
 
         if (bench_encode(&list[i].policy, &codec->data, &coded, failure) < 0)
             return -1;
