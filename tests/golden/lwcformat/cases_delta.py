@@ -111,6 +111,10 @@ def sound_delta():
     for count in (900, 2000, 4000):
         base = elements(random, "bf16", count)
         yield f"delta-rare-{count}", us_tile("bf16", base, [int(i % 199 == 50) * 7 for i in range(count)], firsts=(0, 120))
+    # few elements with low bits, none of which differs; and as many low bits as there can be, one behind the other
+    yield "delta-rare-shifted", us_tile("bf16", base, [int(i % 199 == 50) * 7 for i in range(4000)], pivot=60)
+    us = [0] * 100 + [token_begin(68 + i % 4)[0] + random.bits(29) << 10 for i in range(70)] + [0] * 830
+    yield "delta-bf16-most-low-bits", us_tile("bf16", base[:1000], us, shift=10)
 
 
 def longer(field, base, us, **options):
