@@ -12,10 +12,12 @@
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/fs_context.h>
+#include <linux/fs_parser.h>
 #include <linux/kdev_t.h>
 #include <linux/module.h>
 #include <linux/mount.h>
 #include <linux/pagemap.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/statfs.h>
 
@@ -80,12 +82,24 @@ static int statfs(struct dentry *dentry, struct kstatfs *stat)
 	return 0;
 }
 
+static int show_options(struct seq_file *m, struct dentry *root)
+{
+	struct lwcmem_backing *backing = root->d_sb->s_fs_info;
+
+	if (backing->base) {
+		seq_puts(m, ",base=");
+		seq_file_path(m, backing->base->file, ", \t\n\\");
+	}
+	return 0;
+}
+
 static const struct super_operations super_ops = {
 	.alloc_inode = alloc_inode,
 	.free_inode = free_inode,
 	.evict_inode = evict_inode,
 	.put_super = put_super,
 	.statfs = statfs,
+	.show_options = show_options,
 };
 
 static int make_root(struct super_block *sb)
@@ -216,15 +230,72 @@ int lwcmem_check_container(const struct file *file)
 
 /* --- mount(2) --- */
 
-static struct lwcmem_backing *open_source(const char *source)
+static struct file *open_path(const char *path)
 {
 	/* O_NONBLOCK: what is no regular file must not make us wait before that is seen */
-	struct file *container = filp_open(source, O_RDONLY | O_LARGEFILE | O_NONBLOCK, 0);
+	return filp_open(path, O_RDONLY | O_LARGEFILE | O_NONBLOCK, 0);
+}
+
+/* mount(8) gives a remount the options that the mount shows. */
+static int check_same_base(struct fs_context *context, const char *path)
+{
+	const struct lwcmem_backing *backing = context->root->d_sb->s_fs_info;
+	struct file *base = open_path(path);
+	bool same;
+
+	if (IS_ERR(base))
+		return PTR_ERR(base);
+	same = backing->base && file_inode(base) == file_inode(backing->base->file);
+	fput(base);
+	return same ? 0 : invalf(context, "lwcmem: a remount cannot change the base");
+}
+
+/* The path of the base of a new mount, NULL if none is given, is the context's fs_private. */
+enum { OPTION_BASE };
+
+static const struct fs_parameter_spec parameters[] = {
+	fsparam_string("base", OPTION_BASE),
+	{}
+};
+
+static int parse_param(struct fs_context *context, struct fs_parameter *parameter)
+{
+	struct fs_parse_result result;
+	int option = fs_parse(context, parameters, parameter, &result);
+
+	if (option < 0)
+		return option;	/* the source is the VFS's own parameter */
+	/* here, and not in reconfigure: the superblock is locked there, and the base may be slow */
+	if (context->purpose == FS_CONTEXT_FOR_RECONFIGURE)
+		return check_same_base(context, parameter->string);
+	if (context->fs_private)
+		return invalf(context, "lwcmem: no container has more than one base");
+	context->fs_private = parameter->string;
+	parameter->string = NULL;
+	return 0;
+}
+
+static void free_options(struct fs_context *context)
+{
+	kfree(context->fs_private);
+}
+
+static struct lwcmem_backing *open_source(const char *source, const char *base_path)
+{
+	struct file *container = open_path(source), *base = NULL;
 	struct lwcmem_backing *backing;
 
 	if (IS_ERR(container))
 		return ERR_CAST(container);
-	backing = lwcmem_backing_open(container, NULL, 0, 0);
+	if (base_path)
+		base = open_path(base_path);
+	if (IS_ERR(base)) {
+		backing = ERR_CAST(base);
+	} else {
+		backing = lwcmem_backing_open(container, &base, !!base, 0);
+		if (base)
+			fput(base);
+	}
 	fput(container);
 	return backing;
 }
@@ -233,9 +304,9 @@ static struct lwcmem_backing *open_source(const char *source)
  * The same as ATTACH does, and then the names are checked: where no lock of the
  * superblock is held, because the container may be slow and others use it.
  */
-static struct vfsmount *mount_source(const char *source)
+static struct vfsmount *mount_source(const char *source, const char *base)
 {
-	struct lwcmem_backing *backing = open_source(source);
+	struct lwcmem_backing *backing = open_source(source, base);
 	struct vfsmount *mount;
 	int error;
 
@@ -263,9 +334,13 @@ static const char *explain(int error)
 	case -EFBIG:
 		return "has too many files";
 	case -ENOLINK:
-		return "depends on a base, which a mount cannot be given";
+		return "depends on a base, which the option base= gives";
+	case -ESTALE:
+		return "depends on another base, or on another generation of it";
+	case -EMLINK:
+		return "the base depends on a base itself";
 	case -EINVAL:
-		return "not a regular file";
+		return "not a regular file, or a base of what depends on none";
 	default:
 		return "cannot be read";
 	}
@@ -273,15 +348,17 @@ static const char *explain(int error)
 
 static int get_tree(struct fs_context *context)
 {
+	const char *source = context->source, *base = context->fs_private;
 	struct vfsmount *mount;
 	struct super_block *sb;
 
-	if (!context->source)
+	if (!source)
 		return invalf(context, "lwcmem: the source is missing, an .lwc container");
-	mount = mount_source(context->source);
+	mount = mount_source(source, base);
 	if (IS_ERR(mount)) {
-		errorf(context, "lwcmem: %*pE: %s (%ld)", (int)strlen(context->source),
-		       context->source, explain(PTR_ERR(mount)), PTR_ERR(mount));
+		errorf(context, "lwcmem: %*pE%s%*pE: %s (%ld)", (int)strlen(source), source,
+		       base ? ", base " : "", base ? (int)strlen(base) : 0, base ? base : "",
+		       explain(PTR_ERR(mount)), PTR_ERR(mount));
 		return PTR_ERR(mount);
 	}
 	/* from a reference to the mount to what the caller expects */
@@ -298,8 +375,9 @@ static int reconfigure(struct fs_context *context)
 	return context->sb_flags & SB_RDONLY ? 0 : -EROFS;
 }
 
-/* No parse_param: the source is the VFS's own parameter, and there are no others. */
 static const struct fs_context_operations context_ops = {
+	.free = free_options,
+	.parse_param = parse_param,
 	.get_tree = get_tree,
 	.reconfigure = reconfigure,
 };
@@ -315,6 +393,7 @@ static struct file_system_type lwcmem_fs = {
 	.owner = THIS_MODULE,
 	.name = "lwcmem",
 	.init_fs_context = init_context,
+	.parameters = parameters,
 	.kill_sb = kill_super,
 };
 MODULE_ALIAS_FS("lwcmem");

@@ -11,13 +11,16 @@
  * mount -t lwcmem MODEL.lwc DIR shows the original directory: names, modes,
  * sizes, and files that are read like regions. It needs CAP_SYS_ADMIN in the first
  * user namespace and opens MODEL.lwc as the caller. It is always read-only, and
- * nothing in it can be executed or is a device; there are no options, so that a
- * container that depends on a base cannot be mounted. Files and
+ * nothing in it can be executed or is a device. Files and
  * directories belong to the owner of the .lwc, and have the time at which it was
  * modified; inode numbers are the same each time. All names are checked: a table of
  * files that is no tree gives EBADMSG, more than 1048576 files EFBIG, other errors
- * are those of ATTACH, and the kernel log says which. The .lwc may be removed while
- * it is mounted. umount waits for tiles that are being decoded, if nothing else uses
+ * are those of ATTACH, and the kernel log says which. The only option is base=PATH,
+ * the base of a container that depends on one, opened as the caller; a second one,
+ * or one in a remount that is not the mount's, gives EINVAL (so does any other
+ * option), and /proc/mounts shows it. An option ends at a comma: give a path that has
+ * one by fsconfig(2), or as /proc/self/fd/N. The .lwc and its base may be removed
+ * while it is mounted. umount waits for tiles that are being decoded, if nothing else uses
  * the container.
  *
  * All regions and mounts of one container (same inode, same generation, same inode of

@@ -34,7 +34,7 @@ if [ ! -e /etc/passwd ]; then
 	mkdir -p /etc && echo "nobody:x:65534:65534::/:/bin/sh" > /etc/passwd
 fi
 echo "KTAP version 1"
-echo "1..28"
+echo "1..30"
 for model in odd story tiny aligned; do
 	lwcmem attach "$DATA/$model.lwc" $model && [ "$(cat "$work/out")" = $place/$model ] && [ ! -s "$work/error" ]
 	result "$model: attach prints the path"
@@ -86,6 +86,17 @@ refuse 1 "nowhere.lwc: cannot be attached: No such file" "$LWCMEM" attach nowher
 	refuse 1 "lies in an attached container" "$LWCMEM" attach $place/odd/big.bin new &&
 	refuse 1 "damaged" "$LWCMEM" attach "$DATA/trees/bad-unsorted.lwc" new && [ ! -e $place/new ]
 result "what cannot be attached is said, and nothing is left"
+lwcmem attach "$DATA/tuned.lwc" tuned --base "$DATA/base.lwc" && sums "$DATA/tuned" > "$work/want" &&
+	sums $place/tuned > "$work/got" && cmp "$work/want" "$work/got" && lwcmem detach tuned
+result "attach with a base"
+refuse 1 "tuned.lwc: depends on a base; give it with --base" "$LWCMEM" attach "$DATA/tuned.lwc" new &&
+	refuse 1 "odd.lwc: is not the base of .*tuned.lwc" "$LWCMEM" attach --base "$DATA/odd.lwc" "$DATA/tuned.lwc" new &&
+	refuse 1 "close.lwc: depends on a base itself" "$LWCMEM" attach "$DATA/tuned.lwc" new --base "$DATA/close.lwc" &&
+	refuse 1 "nowhere.lwc: cannot be read: No such file" "$LWCMEM" attach "$DATA/tuned.lwc" new --base nowhere.lwc &&
+	refuse 1 "or its base .*odd.files: not an .lwc container" "$LWCMEM" attach "$DATA/tuned.lwc" new --base "$DATA/odd.files" &&
+	refuse 1 "odd.lwc: depends on no base" "$LWCMEM" attach "$DATA/odd.lwc" new --base "$DATA/base.lwc" &&
+	refuse 1 "lies in an attached container" "$LWCMEM" attach "$DATA/tuned.lwc" new --base $place/odd/big.bin && [ ! -e $place/new ]
+result "a base that is missing or wrong is said, and nothing is left"
 refuse 1 "only root" as_nobody "$LWCMEM" attach "$DATA/odd.lwc" new && [ ! -e $place/new ]
 result "attach by another user"
 refuse 1 "only root" as_nobody "$LWCMEM" detach odd && [ -e $place/odd/big.bin ]

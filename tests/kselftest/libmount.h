@@ -14,6 +14,7 @@ void own_mounts(void);
 void make_directory(const char *directory);
 /* 0, or -1 and errno. Makes the directory. */
 int try_mount(const char *container, const char *directory);
+int try_mount_with(const char *container, const char *directory, const char *options);
 /* Mount at directory, which must succeed. */
 void mount_at(const char *container, const char *directory);
 /* own_mounts and mount_at "./mnt". */
@@ -22,5 +23,11 @@ void mount_container(const char *container);
 /* Calls visit for all below the directory but itself, parents first; the count. */
 uint64_t walk_tree(const char *directory,
                    void (*visit)(const char *path, const char *name, const struct stat *stat));
+
+/* A file of the model that is mounted at "./mnt", and what it must hold. */
+struct view mounted_file(const char *model, const char *name);
+/* What is mounted at "./mnt" is the model: names, kinds, modes, sizes, bytes by read and mapping.
+ */
+void check_mounted(const char *model);
 
 #endif

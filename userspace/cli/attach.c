@@ -68,8 +68,44 @@ static bool is_mounted(const struct point *point)
 
 /* --- attach --- */
 
-static int explain_mount(const char *container, int error, struct failure *failure)
+/* What is wrong with the base, or with the two together. False: it is something else. */
+static bool explain_base(const char *container, const char *base, int error,
+                         struct failure *failure)
 {
+    switch (error) {
+    case ESTALE:
+        fail(failure, "%s: is not the base of %s, or another generation of it", base, container);
+        return true;
+    case EMLINK:
+        fail(failure, "%s: depends on a base itself, so it is none", base);
+        return true;
+    case EBADMSG:
+        fail(failure,
+             "%s or its base %s: not an .lwc container, or its tables are damaged; lwcmem verify "
+             "says which",
+             container, base);
+        return true;
+    case EINVAL:
+        fail(failure,
+             "%s: depends on no base, then leave --base out; or one of the two is no regular file",
+             container);
+        return true;
+    case ELOOP:
+        fail(failure,
+             "%s or its base %s: lies in an attached container, or on too many stacked "
+             "filesystems; copy it to a disk",
+             container, base);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static int explain_mount(const char *container, const char *base, int error,
+                         struct failure *failure)
+{
+    if (base && explain_base(container, base, error, failure))
+        return -1;
     switch (error) {
     case ENODEV:
         return fail(failure, "%s: the kernel has no lwcmem; load the module: insmod lwcmem.ko",
@@ -85,8 +121,8 @@ static int explain_mount(const char *container, int error, struct failure *failu
         return fail(failure, "%s: not a regular file; give a container, an .lwc file", container);
     case ENOLINK:
         return fail(failure,
-                    "%s: depends on a base, which a mount cannot be given; lwcmem unpack reads it",
-                    container);
+                    "%s: depends on a base; give it with --base (lwcmem info %s has its uuid)",
+                    container, container);
     case EOPNOTSUPP:
         return fail(failure, "%s: needs what this module does not decode; lwcmem unpack reads it",
                     container);
@@ -103,24 +139,42 @@ static int explain_mount(const char *container, int error, struct failure *failu
     }
 }
 
-static int mount_point(const struct point *point, const char *container, struct failure *failure)
+/* By descriptor, because a comma in a path would end the option. */
+static int mount_with(const struct point *point, const char *container, int base)
 {
-    int error;
+    char option[40];
+
+    snprintf(option, sizeof(option), "base=/proc/self/fd/%d", base);
+    return mount(container, point->path, "lwcmem", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+                 base < 0 ? NULL : option);
+}
+
+static int mount_point(const struct point *point, const char *container, const char *base,
+                       struct failure *failure)
+{
+    int error, fd = -1;
 
     if (is_mounted(point))
         return fail(failure, "%s: is in use already; choose another name or detach it first",
                     point->path);
-    if (mkdir(point->path, PLACE_MODE) < 0 && errno != EEXIST)
-        return fail_place(errno, point->path, failure);
-    if (mount(container, point->path, "lwcmem", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
-              NULL) == 0)
+    if (base && (fd = open(base, O_RDONLY | O_NONBLOCK | O_CLOEXEC)) < 0)
+        return fail_errno(failure, errno, "%s: cannot be read", base);
+    if (mkdir(point->path, PLACE_MODE) < 0 && errno != EEXIST) {
+        error = errno;
+        close(fd);
+        return fail_place(error, point->path, failure);
+    }
+    error = mount_with(point, container, fd) == 0 ? 0 : errno;
+    close(fd);
+    if (!error)
         return 0;
-    error = errno;
     rmdir(point->path);
-    return explain_mount(container, error, failure);
+    return explain_mount(container, base, error, failure);
 }
 
-static int attach(const char *container, const char *name, struct failure *failure)
+/* base: NULL if none is given. */
+static int attach(const char *container, const char *base, const char *name,
+                  struct failure *failure)
 {
     char *absolute = realpath(container, NULL); /* what /proc/mounts will say */
     struct point point;
@@ -135,7 +189,7 @@ static int attach(const char *container, const char *name, struct failure *failu
     }
     result = open_point(&point, name, failure);
     if (result == 0)
-        result = mount_point(&point, absolute, failure);
+        result = mount_point(&point, absolute, base, failure);
     if (result == 0)
         printf("%s\n", point.path);
     close_point(&point);
@@ -189,15 +243,24 @@ static int detach(const char *name, struct failure *failure)
 static const char *const name_rule = "NAME is one component of a path that does not begin with a "
                                      "dot";
 
-/* -1: go on. */
-static int parse(const struct command *command, int argc, char **argv, int count,
+/* -1: go on. base: of a command that has the option, else NULL. */
+static int parse(const struct command *command, int argc, char **argv, const char **base, int count,
                  const char *problem)
 {
-    static const struct option names[] = {{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+    static const struct option names[] = {
+        {"help", no_argument, NULL, 'h'},
+        {"base", required_argument, NULL, 'b'},
+        {NULL, 0, NULL, 0},
+    };
     int option;
 
-    while ((option = getopt_long(argc, argv, "h", names, NULL)) != -1)
-        return option == 'h' ? cli_help(command) : cli_usage(command, NULL);
+    while ((option = getopt_long(argc, argv, "h", names, NULL)) != -1) {
+        if (option == 'h')
+            return cli_help(command);
+        if (option != 'b' || !base)
+            return cli_usage(command, option == 'b' ? "there is no --base here" : NULL);
+        *base = optarg;
+    }
     if (argc - optind != count)
         return cli_usage(command, problem);
     return name_ok(argv[argc - 1]) ? -1 : cli_usage(command, name_rule);
@@ -205,17 +268,19 @@ static int parse(const struct command *command, int argc, char **argv, int count
 
 static int run_attach(int argc, char **argv)
 {
-    int code = parse(&command_attach, argc, argv, 2, "give a container and a name");
+    const char *base = NULL;
+    int code = parse(&command_attach, argc, argv, &base, 2, "give a container and a name");
     struct failure failure;
 
     if (code >= 0)
         return code;
-    return attach(argv[optind], argv[optind + 1], &failure) < 0 ? cli_failed(&failure) : EXIT_DONE;
+    return attach(argv[optind], base, argv[optind + 1], &failure) < 0 ? cli_failed(&failure)
+                                                                      : EXIT_DONE;
 }
 
 static int run_detach(int argc, char **argv)
 {
-    int code = parse(&command_detach, argc, argv, 1, "give one name");
+    int code = parse(&command_detach, argc, argv, NULL, 1, "give one name");
     struct failure failure;
 
     if (code >= 0)
@@ -225,11 +290,13 @@ static int run_detach(int argc, char **argv)
 
 const struct command command_attach = {
     .name = "attach",
-    .usage = "OUT.lwc NAME",
+    .usage = "OUT.lwc NAME [--base BASE.lwc]",
     .summary = "show the original directory of a container at " PLACE "/NAME",
     .help =
-        "OUT.lwc   the container; it is mounted read-only by the kernel module (root only)\n"
-        "NAME      one component of a path that does not begin with a dot\n"
+        "OUT.lwc           the container; it is mounted read-only by the kernel module (root "
+        "only)\n"
+        "NAME              one component of a path that does not begin with a dot\n"
+        "--base BASE.lwc   the container that OUT.lwc was packed against, if it was\n"
         "\n"
         "Prints the path. Any program can read the files there: they are decoded when they are\n"
         "read, into pages that all processes share. lwcmem detach NAME ends it.\n",
