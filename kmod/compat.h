@@ -52,6 +52,23 @@ static inline void lwcmem_release_page(struct page *page)
 #endif
 }
 
+/* How a mount maps owners, in getattr. */
+#ifdef LWCMEM_HAVE_MNT_IDMAP
+#define lwcmem_idmap	mnt_idmap
+#else
+#define lwcmem_idmap	user_namespace
+#endif
+
+static inline void lwcmem_fillattr(struct lwcmem_idmap *idmap, u32 mask, struct inode *inode,
+				   struct kstat *stat)
+{
+#ifdef LWCMEM_HAVE_FILLATTR_MASK
+	generic_fillattr(idmap, mask, inode, stat);
+#else
+	generic_fillattr(idmap, inode, stat);
+#endif
+}
+
 /* All times of an inode are when the other one was modified. */
 static inline void lwcmem_copy_times(struct inode *inode, const struct inode *from)
 {

@@ -317,6 +317,12 @@ struct lwcmem_part {
 
 #define LWCMEM_DIRECT_ALIGN	4096u	/* of position and length */
 
+/* 0 where there are no direct reads: what is in RAM already. */
+static inline u32 lwcmem_direct_align(const struct inode *inode)
+{
+	return lwcmem_inode(inode)->view == LWCMEM_VIEW_PACKED ? 0 : LWCMEM_DIRECT_ALIGN;
+}
+
 /* Is it a read past the page cache, and of a kind that lwcmem_direct_read takes? */
 bool lwcmem_direct_wanted(struct kiocb *iocb, const struct iov_iter *to);
 ssize_t lwcmem_direct_read(struct kiocb *iocb, struct iov_iter *to);

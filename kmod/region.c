@@ -76,6 +76,25 @@ static const struct file_operations region_fops = {
 
 /* --- inodes --- */
 
+/* Zeroes are for what has no direct reads. */
+static int region_getattr(struct lwcmem_idmap *idmap, const struct path *path, struct kstat *stat,
+			  u32 mask, unsigned int flags)
+{
+	struct inode *inode = d_inode(path->dentry);
+
+	lwcmem_fillattr(idmap, mask, inode, stat);
+	if (mask & STATX_DIOALIGN) {
+		stat->result_mask |= STATX_DIOALIGN;
+		stat->dio_offset_align = lwcmem_direct_align(inode);
+		stat->dio_mem_align = stat->dio_offset_align ? 1 : 0;
+	}
+	return 0;
+}
+
+static const struct inode_operations region_iops = {
+	.getattr = region_getattr,
+};
+
 struct inode_key {
 	u32 view;
 	u64 file;
@@ -116,6 +135,7 @@ void lwcmem_init_region(struct inode *inode, struct lwcmem_layout *layout)
 	lwcmem_inode(inode)->layout = layout;
 	inode->i_size = layout->length;
 	inode->i_blocks = DIV_ROUND_UP_ULL(layout->length, 512);
+	inode->i_op = &region_iops;
 	inode->i_fop = &region_fops;
 }
 

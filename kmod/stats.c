@@ -91,7 +91,7 @@ void lwcmem_fill_info(struct lwcmem_info *info, struct inode *inode)
 		.readahead_tiles = atomic64_read(&stats->readahead_tiles),
 		.bytes_read = atomic64_read(&stats->bytes_read),
 		.tiles_straight = atomic64_read(&stats->tiles_straight),
-		.direct_align = region->view == LWCMEM_VIEW_PACKED ? 0 : LWCMEM_DIRECT_ALIGN,
+		.direct_align = lwcmem_direct_align(inode),
 		.bytes_resident = atomic64_read(&backing->resident_bytes),
 	};
 	memcpy(info->uuid, backing->sb.uuid, sizeof(info->uuid));

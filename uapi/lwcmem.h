@@ -53,7 +53,8 @@
  * With O_DIRECT (fcntl F_SETFL on the region, or opening /proc/self/fd/N) tiles
  * are decoded into the memory of the reader and the region's page cache is not
  * used: for who keeps the bytes, or reads all of them each time. Offset and
- * length must be multiples of lwcmem_info.direct_align, else EINVAL; at and
+ * length must be multiples of lwcmem_info.direct_align, which statx(2) has as
+ * stx_dio_offset_align (STATX_DIOALIGN), else EINVAL; at and
  * behind the end a read gives 0, and one that goes beyond it is short. The
  * address may be any. Reads of whole tiles are fastest, and those to io_uring's
  * registered buffers in huge pages save a copy. io_uring and aio never wait for

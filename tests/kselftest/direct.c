@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Reads of regions with O_DIRECT: the right bytes, past the page cache, and what they refuse. */
-#include "libregion.h"
+#include "libresident.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -144,6 +145,29 @@ static void misaligned(void)
     CHECK_ERROR(preadv2(view.fd, &(struct iovec){buffer, PAGE}, 1, 0, RWF_NOWAIT), EAGAIN);
     CHECK_OK(fcntl(view.fd, F_SETFL, 0));
     CHECK(pread(view.fd, buffer, 5, 3) == 5, "without O_DIRECT: %m");
+}
+
+static struct statx alignment(int fd)
+{
+    struct statx stat;
+
+    CHECK_OK(statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN | STATX_SIZE, &stat));
+    CHECK(stat.stx_mask & STATX_DIOALIGN, "statx does not know it");
+    return stat;
+}
+
+static void announced(void)
+{
+    struct view view = direct_arena("odd");
+    struct statx arena = alignment(view.fd), packed;
+
+    CHECK(arena.stx_dio_offset_align == region_info(view.fd).direct_align, "offsets: %u",
+          arena.stx_dio_offset_align);
+    CHECK(arena.stx_dio_mem_align == 1, "memory: %u", arena.stx_dio_mem_align);
+    CHECK(arena.stx_size == view.size, "statx has another size");
+    packed = alignment(attach_resident(data_path("tiny.lwc"), LWCMEM_VIEW_PACKED));
+    CHECK(!packed.stx_dio_offset_align && !packed.stx_dio_mem_align, "of what is in RAM: %u",
+          packed.stx_dio_offset_align);
 }
 
 static void bad_memory(void)
@@ -317,6 +341,7 @@ static const struct test_case cases[] = {
     {"several pieces of memory", scattered, 0},
     {"opened with O_DIRECT through /proc", reopened, 0},
     {"misaligned reads are EINVAL", misaligned, 0},
+    {"statx says what must be aligned", announced, 0},
     {"memory that cannot be written to", bad_memory, 0},
     {"into a mapping of a file", to_a_file, 0},
     {"the page cache has the same bytes", agrees, 0},

@@ -29,6 +29,7 @@ static void status(void)
 {
     struct stat container, root, file, again;
     struct statfs statfs_;
+    struct statx extended;
 
     CHECK_OK(stat(data_path("odd.lwc"), &container));
     mount_container(data_path("odd.lwc"));
@@ -37,6 +38,8 @@ static void status(void)
     CHECK(file.st_dev == root.st_dev && root.st_dev != container.st_dev, "st_dev");
     CHECK(file.st_uid == container.st_uid && file.st_gid == container.st_gid, "owner");
     CHECK(file.st_mtime == container.st_mtime && root.st_mtime == container.st_mtime, "times");
+    CHECK_OK(statx(AT_FDCWD, "./mnt/big.bin", 0, STATX_DIOALIGN, &extended));
+    CHECK(extended.stx_mask & STATX_DIOALIGN && extended.stx_dio_offset_align == 4096, "DIOALIGN");
     CHECK_OK(statfs("./mnt", &statfs_));
     CHECK(statfs_.f_type == LWCMEM_SUPER_MAGIC && statfs_.f_bsize == 4096 && statfs_.f_bfree == 0 &&
               statfs_.f_files == 9 && statfs_.f_namelen == 255,
