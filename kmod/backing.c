@@ -42,7 +42,7 @@ static int read_exactly(struct file *file, void *data, size_t len, loff_t pos)
 }
 
 /* As who opened the container: a worker's own credentials may mean nothing to its filesystem. */
-static int read_file(struct lwcmem_backing *backing, void *data, size_t len, u64 offset)
+int lwcmem_read_file(struct lwcmem_backing *backing, void *data, size_t len, u64 offset)
 {
 	const struct cred *old = override_creds(backing->file->f_cred);
 	int error = read_exactly(backing->file, data, len, offset);
@@ -55,7 +55,7 @@ int lwcmem_read_stored(struct lwcmem_backing *backing, void *data, size_t len, u
 {
 	if (lwcmem_resident_read(backing, data, len, offset))
 		return 0;
-	return read_file(backing, data, len, offset);
+	return lwcmem_read_file(backing, data, len, offset);
 }
 
 int lwcmem_label(const struct lwcmem_backing *backing, char label[LWCMEM_LABEL])

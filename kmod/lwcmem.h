@@ -165,7 +165,9 @@ int lwcmem_label(const struct lwcmem_backing *backing, char label[LWCMEM_LABEL])
 /* A block of a table, checked. Does not need lwcmem_backing_start. */
 int lwcmem_read_block(struct lwcmem_backing *backing, u32 table, u64 index,
 		      struct lwc_block *block);
-/* Exactly len bytes of the container. EIO where it ends too early. */
+/* Exactly len bytes of the container, through its page cache. EIO where it ends too early. */
+int lwcmem_read_file(struct lwcmem_backing *backing, void *data, size_t len, u64 offset);
+/* The same, but from the copy in RAM if there is one. */
 int lwcmem_read_stored(struct lwcmem_backing *backing, void *data, size_t len, u64 offset);
 
 /* --- base.c --- */

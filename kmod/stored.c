@@ -84,7 +84,7 @@ const u8 *lwcmem_read_tile(struct lwcmem_backing *backing, struct lwcmem_buffer 
 		/* its blocks are larger than ours, say: it says no for good */
 		WRITE_ONCE(backing->direct_works, false);
 	}
-	error = lwcmem_read_stored(backing, buffer->stored, len, offset);
+	error = lwcmem_read_file(backing, buffer->stored, len, offset);
 	return error ? ERR_PTR(error) : buffer->stored;
 }
 
