@@ -409,9 +409,11 @@ static void shorter_struct(void)
 static void failures_leave_nothing(void)
 {
     struct lwcmem_query before, after;
+    uint64_t files;
 
     set_up();
     before = query(control);
+    files = open_files();
     for (int i = 0; i < 100; i++) {
         CHECK_ERROR(attach(control, container, 7, 0), EINVAL);
         CHECK_ERROR(attach(control, container, LWCMEM_VIEW_FILE, ~0ull), EINVAL);
@@ -419,6 +421,7 @@ static void failures_leave_nothing(void)
     }
     CHECK(counts_become(control, before.backings, before.regions, 10),
           "counts of QUERY grew by failed calls");
+    check_open_files(files, 50);
     after = query(control);
     CHECK(after.tiles_decoded == before.tiles_decoded, "failed calls decoded tiles");
 }

@@ -185,11 +185,20 @@ static void ebadmsg(void)
     CHECK_ERROR(with_base(fd), EBADMSG);
 }
 
-/* The objects, whose hashes are compared: a bit in the block, its crc as it was. */
+/* Where the sha256 of the last object of base.lwc is. */
+static uint64_t last_hash(const struct tables *tables)
+{
+    uint64_t objects = table_count(tables, LWC_TABLE_OBJECTS);
+    const uint8_t *last = table_entry(tables, LWC_TABLE_OBJECTS, objects - 1);
+
+    return last - tables->data + offsetof(struct lwc_object, sha256);
+}
+
+/* The objects, whose hashes are compared: a bit of one, the crc of its block as it was. */
 static void ebadmsg_objects(void)
 {
     struct tables tables = open_tables(data_path("base.lwc"));
-    uint64_t at = tables.sb->tables[LWC_TABLE_OBJECTS].offset + 100;
+    uint64_t at = last_hash(&tables);
     int fd = copy_of("base.lwc", "flipped.lwc");
     uint8_t byte = tables.data[at] ^ 1;
 
@@ -215,9 +224,7 @@ static void change_block(int fd, uint64_t block_at, size_t at, uint8_t flip)
 static void estale_hash(void)
 {
     struct tables tables = open_tables(data_path("base.lwc"));
-    uint64_t objects = table_count(&tables, LWC_TABLE_OBJECTS);
-    const uint8_t *last = table_entry(&tables, LWC_TABLE_OBJECTS, objects - 1);
-    uint64_t at = last - tables.data + offsetof(struct lwc_object, sha256);
+    uint64_t at = last_hash(&tables);
     int fd = copy_of("base.lwc", "hash.lwc");
 
     set_up();
@@ -395,19 +402,22 @@ static void lifetime(void)
 {
     struct lwcmem_query before;
     struct view view = open_arena("tuned");
+    uint64_t files;
     int error;
 
     set_up();
     close(view.fd);
     CHECK(counts_become(control, 0, 0, 20), "others use the module");
     before = query(control);
-    for (int i = 0; i < 50; i++) {
+    files = open_files();
+    for (int i = 0; i < 100; i++) {
         CHECK_ERROR(with_base(-1), ENOLINK);
         CHECK_ERROR(with_base(tuned), EMLINK);
         CHECK_ERROR(attach_based(control, tuned, base, LWCMEM_VIEW_FILE, ~0ull), EINVAL);
     }
     CHECK(counts_become(control, before.backings, before.regions, 10),
           "failed calls leave something behind");
+    check_open_files(files, 50);
     view.fd = CHECK_OK(with_base(base));
     close(base);
     close(tuned);

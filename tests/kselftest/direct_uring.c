@@ -212,45 +212,84 @@ static void threads(void)
 
 static volatile bool stop_scribbling;
 
+enum { SCRIBBLED = 64 }; /* every so manyth byte */
+
 static void *scribble(void *argument)
 {
     struct reader *reader = argument;
     struct random seed = {9};
 
     while (!stop_scribbling)
-        reader->memory[random_below(&seed, reader->size)] ^= 0x55;
+        reader->memory[random_below(&seed, reader->size / SCRIBBLED) * SCRIBBLED] ^= 0x55;
     return NULL;
 }
 
-/* Who writes to the memory meanwhile spoils what he gets, and nothing else. */
+/* All bytes that nobody else writes to. */
+static void compare_others(const struct reader *reader, int slot, int length)
+{
+    const uint8_t *got = reader->memory + (size_t)slot * LONGEST;
+    uint64_t offset = reader->slots[slot].offset;
+
+    for (int i = 0; i < length; i++)
+        CHECK(i % SCRIBBLED == 0 || got[i] == reader->view->want[offset + i],
+              "%s: another byte at 0x%llx", reader->view->what, (unsigned long long)offset + i);
+}
+
+static bool has_huge_pages(size_t size)
+{
+    void *map =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+
+    return map != MAP_FAILED && !munmap(map, size);
+}
+
+static void read_tile(struct reader *reader, int slot, const struct tile *tile)
+{
+    struct io_uring_cqe *cqe;
+
+    prepare(reader, slot, tile->start, (tile->length + PAGE - 1) / PAGE * PAGE);
+    CHECK(io_uring_submit_and_wait(&reader->ring, 1) == 1, "submit");
+    CHECK(!io_uring_peek_cqe(&reader->ring, &cqe), "no completion");
+    CHECK(cqe->res > 0, "a read gives %d", cqe->res);
+    compare_others(reader, slot, cqe->res);
+    io_uring_cqe_seen(&reader->ring, cqe);
+}
+
+static void read_scribbled(const char *model)
+{
+    struct tables tables = open_tables(data_path("%s.lwc", model));
+    struct view view = open_arena(model);
+    struct reader reader = {.view = &view, .depth = 8, .fixed = true};
+    struct lwcmem_info before = region_info(view.fd), after;
+    bool huge = has_huge_pages(reader.depth * LONGEST);
+    struct tile *tiles;
+    uint64_t count = arena_tiles(&tables, &tiles);
+    pthread_t thread;
+
+    set_direct(view.fd);
+    /* in huge pages tiles are decoded right there */
+    open_reader(&reader, huge ? MAP_HUGETLB : 0);
+    stop_scribbling = false;
+    CHECK(!pthread_create(&thread, NULL, scribble, &reader), "pthread_create");
+    for (uint64_t i = 0; i < 2 * count; i++)
+        if (tiles[i % count].start % PAGE == 0)
+            read_tile(&reader, i % reader.depth, &tiles[i % count]);
+    stop_scribbling = true;
+    pthread_join(thread, NULL);
+    after = region_info(view.fd);
+    CHECK(after.tiles_failed == before.tiles_failed, "tiles failed");
+    CHECK(!huge || after.tiles_straight > before.tiles_straight, "no tile was decoded there");
+    close_reader(&reader);
+    check_read(&view, 1 << 20);
+    free(tiles);
+}
+
+/* Who writes to the memory meanwhile spoils those bytes, and nothing else. */
 static void scribbled(void)
 {
-    struct view views[2] = {open_arena("odd"), open_arena("tiny")};
-
-    for (int i = 0; i < 2; i++) {
-        struct reader reader = {.view = &views[i], .depth = 4, .fixed = true};
-        uint64_t failed = region_info(views[i].fd).tiles_failed;
-        pthread_t thread;
-
-        set_direct(views[i].fd);
-        open_reader(&reader, 0);
-        stop_scribbling = false;
-        CHECK(!pthread_create(&thread, NULL, scribble, &reader), "pthread_create");
-        for (uint64_t at = 0; at < views[i].size; at += LONGEST) {
-            struct io_uring_cqe *cqe;
-
-            prepare(&reader, at / LONGEST % 4, at, LONGEST);
-            CHECK(io_uring_submit_and_wait(&reader.ring, 1) == 1, "submit");
-            CHECK(!io_uring_peek_cqe(&reader.ring, &cqe), "no completion");
-            CHECK(cqe->res > 0, "a read gives %d", cqe->res);
-            io_uring_cqe_seen(&reader.ring, cqe);
-        }
-        stop_scribbling = true;
-        pthread_join(thread, NULL);
-        CHECK(region_info(views[i].fd).tiles_failed == failed, "tiles failed");
-        close_reader(&reader);
-        check_read(&views[i], 1 << 20);
-    }
+    read_scribbled("odd");
+    read_scribbled("tiny");
+    read_scribbled("base");
 }
 
 /* --- a backing that answers when told to --- */
@@ -327,6 +366,34 @@ static void killed_waiting(void)
     check_range(&slow, tile.start, tile.length);
 }
 
+/* The pages of a file are written back, and clean, before the read puts its bytes into them. */
+static void written_back(void)
+{
+    struct reader reader = {.view = &slow, .depth = 1, .size = LONGEST};
+    struct __kernel_timespec time = {.tv_sec = PATIENCE};
+    int hold, file = CHECK_OK(open("kept", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    struct io_uring_cqe *cqe;
+    uint8_t *back = malloc(LONGEST);
+
+    start_slow();
+    CHECK_OK(ftruncate(file, LONGEST));
+    reader.memory = CHECK_OK(mmap(NULL, LONGEST, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0));
+    CHECK(back && !io_uring_queue_init(1, &reader.ring, 0), "io_uring_queue_init");
+    hold = throttle_hold(throttle, 0, ~0ull);
+    prepare(&reader, 0, tile.start, tile.length);
+    CHECK(io_uring_submit(&reader.ring) == 1, "io_uring_submit");
+    throttle_wait(throttle, hold, 1, PATIENCE);
+    CHECK_OK(msync(reader.memory, LONGEST, MS_SYNC));
+    throttle_release(throttle, hold);
+    CHECK(!io_uring_wait_cqe_timeout(&reader.ring, &cqe, &time), "no completion");
+    complete(&reader, cqe);
+    close_reader(&reader);
+    CHECK_OK(fsync(file));
+    CHECK_OK(posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED));
+    CHECK(pread(file, back, tile.length, 0) == (ssize_t)tile.length, "pread: %m");
+    compare(back, slow.want + tile.start, tile.length, 0, "the file");
+}
+
 /* --- who goes first --- */
 
 enum end { CLOSE_RING, CLOSE_REGION, UNREGISTER, UNMAP, KILLED, ENDS };
@@ -390,6 +457,7 @@ static const struct test_case cases[] = {
     {"READ is submitted while the backing is held", submit_read, 100},
     {"READ_FIXED is submitted while the backing is held", submit_fixed, 100},
     {"a waiting reader is killed", killed_waiting, 100},
+    {"a file's pages are written back while the read waits", written_back, 100},
     {"ring, region, buffers, process: any goes first", ends, 200},
     {"the module unloads after all that", check_unload, 0},
 };

@@ -103,6 +103,29 @@ bool counts_become(int control, uint64_t backings, uint64_t regions, int seconds
     return wait_until(counts_are, &counts, seconds);
 }
 
+uint64_t open_files(void)
+{
+    uint64_t files;
+
+    CHECK(read_number("/proc/sys/fs/file-nr", NULL, &files), "file-nr: no number");
+    return files;
+}
+
+static bool files_at_most(void *limit)
+{
+    return open_files() <= *(uint64_t *)limit;
+}
+
+void check_open_files(uint64_t before, uint64_t most)
+{
+    /* each of several CPUs keeps up to 32 from the sum, then and now */
+    long cpus = sysconf(_SC_NPROCESSORS_CONF);
+    uint64_t limit = before + most + (cpus > 1 ? 64 * cpus : 0);
+
+    CHECK(wait_until(files_at_most, &limit, 20), "%llu files stay open",
+          (unsigned long long)(open_files() - before));
+}
+
 static bool unloads(void *error)
 {
     *(int *)error = unload_module();

@@ -68,6 +68,10 @@ int load_module(const char *parameters);
 bool module_loaded(void);
 /* Waits for the counts: closing is not complete when close() returns. */
 bool counts_become(int control, uint64_t backings, uint64_t regions, int seconds);
+/* Files that are open in the whole system, also by the kernel. */
+uint64_t open_files(void);
+/* Fails the case if so many more stay than there were: who leaks one at each turn shows. */
+void check_open_files(uint64_t before, uint64_t most);
 /* A test case: the module can be unloaded, at the latest soon, and loaded again. */
 void check_unload(void);
 /*

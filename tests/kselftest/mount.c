@@ -124,10 +124,10 @@ static void read_only(void)
     CHECK_ERROR(mount(NULL, "./mnt", NULL, MS_REMOUNT, NULL), EROFS);
     CHECK_OK(mount(NULL, "./mnt", NULL, MS_REMOUNT | MS_RDONLY, NULL));
     CHECK_OK(umount2("./mnt", MNT_DETACH));
-    /* without any flag of the mount: the superblock has them */
-    CHECK_OK(mount(data_path("odd.lwc"), "./mnt", "lwcmem", 0, NULL));
+    /* without any flag of the mount: a new superblock has them */
+    CHECK_OK(mount(data_path("tiny.lwc"), "./mnt", "lwcmem", 0, NULL));
     CHECK_ERROR(mkdir("./mnt/new", 0700), EROFS);
-    fd = CHECK_OK(open(file, O_RDONLY | O_CLOEXEC));
+    fd = CHECK_OK(open("./mnt/config.json", O_RDONLY | O_CLOEXEC));
     CHECK_ERROR(mmap(NULL, 1, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0), EPERM, EACCES);
     CHECK_OK(umount2("./mnt", MNT_DETACH));
     mount_at(data_path("odd.lwc"), "./mnt");

@@ -133,6 +133,8 @@ static void goes_with_the_last(void)
     requests = throttle_all_requests(throttle);
     second = attach_resident(throttle_path(), LWCMEM_VIEW_PACKED);
     CHECK(throttle_requests(throttle, size / 2) == 1, "loaded twice");
+    CHECK(region_info(second).bytes_resident == rounded(), "%llu bytes are held",
+          (unsigned long long)region_info(second).bytes_resident);
     map = CHECK_OK(mmap(NULL, size, PROT_READ, MAP_SHARED, second, 0));
     close(first);
     close(second);
@@ -308,12 +310,42 @@ static void newer_generation(void)
           "the new generation does not attach");
 }
 
+/* What a crashed update left behind the end of a generation does not show in its last page. */
+static void ragged_end(void)
+{
+    static uint8_t junk[5000];
+    static const uint8_t zeroes[PAGE];
+    struct tables tables = open_tables(data_path("tiny.lwc"));
+    struct lwc_superblock slot = *tables.sb;
+    struct view view = {.what = "ragged.lwc", .size = tables.size + 100};
+    const uint8_t *map;
+    int file;
+
+    write_file("ragged.lwc", tables.data, tables.size);
+    file = CHECK_OK(open("ragged.lwc", O_WRONLY | O_APPEND | O_CLOEXEC));
+    memset(junk, 0xee, sizeof(junk));
+    CHECK(write(file, junk, sizeof(junk)) == sizeof(junk), "ragged.lwc: %m");
+    close(file);
+    slot.file_size = view.size;
+    write_next("ragged.lwc", slot, tables.sb != (const void *)tables.data);
+    view.want = open_tables("ragged.lwc").data;
+    view.fd = attach_resident("ragged.lwc", LWCMEM_VIEW_PACKED);
+    check_mapped(&view);
+    check_read(&view, 100003);
+    map = map_region(view.fd, view.size, MAP_SHARED);
+    compare(map + view.size, zeroes, -view.size % PAGE, view.size, "behind the end");
+}
+
 static void larger_than_memory(void)
 {
     struct tables tables = open_tables(data_path("tiny.lwc"));
     struct lwc_superblock slot = *tables.sb;
+    struct view cached = open_arena("story");
+    uint64_t pages;
     int region;
 
+    check_read(&cached, 1 << 20);
+    pages = resident_pages(cached.fd, 0, cached.size);
     write_file("large.lwc", tables.data, tables.size);
     slot.file_size = 1ull << 40;
     write_next("large.lwc", slot, tables.sb != (const void *)tables.data);
@@ -321,6 +353,8 @@ static void larger_than_memory(void)
     region = attach_path("large.lwc", LWCMEM_VIEW_ARENA, 0);
     CHECK_ERROR(try_attach("large.lwc", LWCMEM_VIEW_ARENA, LWCMEM_RESIDENT), ENOMEM);
     CHECK(!region_info(region).bytes_resident, "a part is held");
+    CHECK(resident_pages(cached.fd, 0, cached.size) == pages,
+          "what others have cached was driven out");
     unlink("large.lwc");
 }
 
@@ -347,6 +381,7 @@ static const struct test_case cases[] = {
     {"SIGKILL while loading", killed_while_loading, 100},
     {"reading fails while loading", loading_fails, 100},
     {"a newer generation does not show", newer_generation, 100},
+    {"a container whose last page is not full", ragged_end, 0},
     {"ENOMEM: larger than the machine's memory", larger_than_memory, 0},
     {"a damaged tile is found at decode", bad_tile, 0},
 };
