@@ -22,10 +22,20 @@ static struct tile tiles[TILES];
 static struct io_uring ring;
 static uint8_t *buffers;
 
+static void open_ring(void)
+{
+    struct iovec vector;
+
+    buffers = CHECK_OK(
+        mmap(NULL, TILES * SPACE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    CHECK(!io_uring_queue_init(8, &ring, 0), "io_uring_queue_init");
+    vector = (struct iovec){buffers, TILES * SPACE};
+    CHECK(!io_uring_register_buffers(&ring, &vector, 1), "io_uring_register_buffers");
+}
+
 static void start(void)
 {
     struct tables tables = open_tables(data_path("story.lwc"));
-    struct iovec vector;
 
     throttle = throttle_start(data_path("story.lwc"));
     for (int i = 0; i < TILES; i++)
@@ -35,11 +45,7 @@ static void start(void)
     snprintf(view.what, sizeof(view.what), "throttled story ARENA");
     view.fd = attach_path(throttle_path(), LWCMEM_VIEW_ARENA, 0);
     CHECK(!posix_fadvise(view.fd, 0, 0, POSIX_FADV_RANDOM), "fadvise");
-    buffers = CHECK_OK(
-        mmap(NULL, TILES * SPACE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-    CHECK(!io_uring_queue_init(8, &ring, 0), "io_uring_queue_init");
-    vector = (struct iovec){buffers, TILES * SPACE};
-    CHECK(!io_uring_register_buffers(&ring, &vector, 1), "io_uring_register_buffers");
+    open_ring();
 }
 
 static void prepare(int i, bool fixed)
@@ -54,14 +60,19 @@ static void prepare(int i, bool fixed)
     io_uring_sqe_set_data64(sqe, i);
 }
 
-static void submit_all(bool fixed)
+static void submit(void)
 {
-    for (int i = 0; i < TILES; i++)
-        prepare(i, fixed);
     /* if it waited for the backing, nothing would ever end it but this */
     alarm(60);
     CHECK(io_uring_submit(&ring) == TILES, "io_uring_submit");
     alarm(0);
+}
+
+static void submit_all(bool fixed)
+{
+    for (int i = 0; i < TILES; i++)
+        prepare(i, fixed);
+    submit();
 }
 
 static struct io_uring_cqe *next_completion(void)
@@ -197,12 +208,138 @@ static void killed(void)
     check_range(&view, tiles[0].start, tiles[0].length);
 }
 
+/* --- who goes first, while the backing does not answer --- */
+
+enum action { EXIT_RING, UNREGISTER, CLOSE_REGION, UNMAP, ACTIONS };
+
+static volatile int *told; /* to end */
+
+struct ending {
+    enum action order[ACTIONS];
+    bool direct, fixed, async;
+};
+
+/* Unregistering waits for the reads that use the buffers. */
+static void act(enum action action, bool *ring_open)
+{
+    switch (action) {
+    case EXIT_RING:
+        io_uring_queue_exit(&ring);
+        *ring_open = false;
+        break;
+    case UNREGISTER:
+        if (*ring_open)
+            CHECK(!io_uring_unregister_buffers(&ring), "io_uring_unregister_buffers");
+        break;
+    case CLOSE_REGION:
+        close(view.fd);
+        break;
+    default:
+        munmap(buffers, TILES * SPACE);
+    }
+}
+
+static void end_in_order(void *argument)
+{
+    const struct ending *ending = argument;
+    bool ring_open = true;
+
+    view.fd = attach_path(throttle_path(), LWCMEM_VIEW_ARENA, 0);
+    CHECK(!posix_fadvise(view.fd, 0, 0, POSIX_FADV_RANDOM), "fadvise");
+    if (ending->direct)
+        CHECK_OK(fcntl(view.fd, F_SETFL, O_DIRECT));
+    open_ring();
+    for (int i = 0; i < TILES; i++) {
+        prepare(i, ending->fixed);
+        if (ending->async)
+            ring.sq.sqes[i].flags |= IOSQE_ASYNC;
+    }
+    submit();
+    /* a read that has not begun is cancelled, and the backing never hears of it */
+    while (!*told)
+        sleep_ms(1);
+    for (int i = 0; i < ACTIONS; i++)
+        act(ending->order[i], &ring_open);
+}
+
+static void choose(struct ending *ending, struct random *seed)
+{
+    for (int i = 0; i < ACTIONS; i++)
+        ending->order[i] = i;
+    for (int i = ACTIONS - 1; i > 0; i--) {
+        int other = random_below(seed, i + 1);
+        enum action action = ending->order[i];
+
+        ending->order[i] = ending->order[other];
+        ending->order[other] = action;
+    }
+    ending->direct = random_below(seed, 2);
+    ending->fixed = random_below(seed, 2);
+    ending->async = random_below(seed, 2);
+}
+
+/* Killed, it ends while the backing is held; else when that answers. */
+static void one_ending(const struct ending *ending, bool killed, struct random *seed)
+{
+    int hold = throttle_hold(throttle, middle(&tiles[0]), middle(&tiles[0]) + 1), status;
+    char what[100];
+    pid_t child;
+
+    snprintf(what, sizeof(what), "order %d%d%d%d, direct %d, fixed %d, async %d, killed %d",
+             ending->order[0], ending->order[1], ending->order[2], ending->order[3], ending->direct,
+             ending->fixed, ending->async, killed);
+    *told = 0;
+    child = start_child(end_in_order, (void *)ending);
+    throttle_wait(throttle, hold, 1, PATIENCE);
+    *told = 1;
+    usleep(random_below(seed, 30000));
+    if (killed)
+        kill(child, SIGKILL);
+    else
+        throttle_release(throttle, hold);
+    status = wait_child(child, PATIENCE, what);
+    CHECK(!status || (killed && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL),
+          "%s: status 0x%x", what, status);
+    if (killed)
+        throttle_release(throttle, hold);
+}
+
+static void any_order(void)
+{
+    int control = open_control(), rounds = in_debug(24, 400);
+    struct random seed = {3};
+    uint64_t files;
+
+    start();
+    close(view.fd);
+    io_uring_queue_exit(&ring);
+    munmap(buffers, TILES * SPACE);
+    CHECK(counts_become(control, 0, 0, PATIENCE), "regions stay from before");
+    files = open_files();
+    told = CHECK_OK(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+    for (int i = 0; i < rounds; i++) {
+        struct ending ending;
+
+        choose(&ending, &seed);
+        one_ending(&ending, i % 2, &seed);
+        /* the next one must find nothing decoded */
+        CHECK(counts_become(control, 0, 0, PATIENCE), "round %d: %llu backings, %llu regions stay",
+              i, query(control).backings, query(control).regions);
+    }
+    check_open_files(files, rounds / 2);
+    view.fd = attach_path(throttle_path(), LWCMEM_VIEW_ARENA, 0);
+    check_range(&view, tiles[0].start, tiles[0].length);
+    test_comment("%d processes, half of them killed", rounds);
+}
+
 static const struct test_case cases[] = {
     {"READ: submitting does not wait", submit_read, 100},
     {"READ_FIXED: submitting does not wait", submit_fixed, 100},
     {"reads of one ring overlap and complete one by one", in_flight, 100},
     {"the backing fails for one of them", backing_fails, 100},
     {"a process ends with reads in flight", killed, 100},
+    {"ring, buffers, region, process: any goes first while the backing is held", any_order, 200},
+    {"the module unloads after all that", check_unload, 0},
 };
 
 int main(void)
