@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Many at once: attaching and detaching, dying in the middle of a fault, unloading under users. */
+/* Many at once: dying in the middle of a fault, unloading under users. See parallel.c, too. */
 #include "libregion.h"
 
 #include <errno.h>
@@ -12,69 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PROCESSES = 200, TURNS = 5, KILLS = 150, USERS = 6, RACE_SECONDS = 40 };
-
-static const char *const models[] = {"tiny", "odd", "aligned"};
-
-/* Pages of the region here and there, compared. */
-static void look_around(int fd, const struct view *view, struct random *seed)
-{
-    uint8_t page[PAGE];
-
-    for (int i = 0; i < 4; i++) {
-        uint64_t at = random_below(seed, view->size);
-        ssize_t n = pread(fd, page, PAGE, at);
-
-        CHECK(n > 0, "%s: pread: %m", view->what);
-        compare(page, view->want + at, n, at, view->what);
-    }
-}
-
-struct attacher {
-    const struct view *views;
-    int number;
-};
-
-static void attach_and_detach(void *argument)
-{
-    const struct attacher *self = argument;
-    struct random seed = {self->number};
-    const uint8_t *map;
-
-    for (int i = 0; i < TURNS; i++) {
-        unsigned int which = random_below(&seed, 3);
-        const struct view *view = &self->views[which];
-        int fd = attach_path(data_path("%s.lwc", models[which]), LWCMEM_VIEW_ARENA, 0);
-
-        look_around(fd, view, &seed);
-        map = map_region(fd, view->size, MAP_SHARED);
-        close(fd);
-        compare(map, view->want, PAGE, 0, view->what);
-        munmap((void *)map, view->size);
-    }
-}
-
-static void two_hundred(void)
-{
-    struct attacher attachers[PROCESSES];
-    struct view views[3];
-    pid_t children[PROCESSES];
-    int control = open_control();
-    struct lwcmem_query base = query(control);
-
-    for (int i = 0; i < 3; i++) {
-        views[i] = open_arena(models[i]);
-        close(views[i].fd);
-    }
-    for (int i = 0; i < PROCESSES; i++) {
-        attachers[i] = (struct attacher){views, i};
-        children[i] = start_child(attach_and_detach, &attachers[i]);
-    }
-    for (int i = 0; i < PROCESSES; i++)
-        join_child(children[i], "a process that attaches");
-    CHECK(counts_become(control, base.backings, base.regions, 30), "regions or backings stay");
-    test_comment("%d processes, %d attaches", PROCESSES, PROCESSES * TURNS);
-}
+enum { KILLS = 150, USERS = 6, RACE_SECONDS = 40 };
 
 static void touch_for_ever(void *argument)
 {
@@ -124,12 +62,12 @@ static volatile int *shared; /* uses, loads */
 /* Attaches whenever there is a module; all may be gone at any time before that. */
 static void use(void *argument)
 {
-    const struct view *view = argument;
+    struct view mine = *(const struct view *)argument;
     struct random seed = {getpid()};
 
     while (!shared[2]) {
         struct lwcmem_attach request = {.size = sizeof(request), .view = LWCMEM_VIEW_ARENA};
-        int control = open(LWCMEM_DEVICE, O_RDWR | O_CLOEXEC), fd;
+        int control = open(LWCMEM_DEVICE, O_RDWR | O_CLOEXEC);
 
         if (control < 0) {
             CHECK(errno == ENOENT || errno == ENODEV || errno == ENXIO, "open: %m");
@@ -137,11 +75,11 @@ static void use(void *argument)
             continue;
         }
         request.fd = CHECK_OK(open(data_path("tiny.lwc"), O_RDONLY | O_CLOEXEC));
-        fd = CHECK_OK(ioctl(control, LWCMEM_IOC_ATTACH, &request));
+        mine.fd = CHECK_OK(ioctl(control, LWCMEM_IOC_ATTACH, &request));
         close(request.fd);
         close(control);
-        look_around(fd, view, &seed);
-        close(fd);
+        look_around(&mine, &seed);
+        close(mine.fd);
         __sync_fetch_and_add(&shared[0], 1);
         /* now and then nobody is there */
         sleep_ms(random_below(&seed, 300));
@@ -178,7 +116,6 @@ static void unloaded_under_users(void)
 }
 
 static const struct test_case cases[] = {
-    {"two hundred attach and detach", two_hundred, 200},
     {"processes are killed in faults", killed_in_faults, 200},
     {"the module is unloaded under its users", unloaded_under_users, 200},
 };

@@ -68,14 +68,14 @@ uint64_t walk_tree(const char *directory,
     return count;
 }
 
-struct view mounted_file(const char *model, const char *name)
+struct view mounted_file(const char *directory, const char *model, const char *name)
 {
     char path[400];
     struct view view = {};
     struct stat stat;
 
     snprintf(view.what, sizeof(view.what), "mounted %s", name);
-    snprintf(path, sizeof(path), "./mnt/%s", name);
+    snprintf(path, sizeof(path), "%s/%s", directory, name);
     view.fd = open(path, O_RDONLY | O_CLOEXEC);
     CHECK(view.fd >= 0, "%s: %m", path);
     CHECK_OK(fstat(view.fd, &stat));
@@ -104,7 +104,7 @@ static void check_original(const char *path, const char *name, const struct stat
     CHECK(stat.st_blocks == (stat.st_size + 511) / 512, "%s: %lld blocks", mounted,
           (long long)stat.st_blocks);
     CHECK(stat.st_nlink == 1, "%s: %d links", mounted, (int)stat.st_nlink);
-    view = mounted_file(checked, name);
+    view = mounted_file("./mnt", checked, name);
     check_read(&view, 1 << 20);
     make_cold(&view);
     check_mapped(&view);

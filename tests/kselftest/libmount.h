@@ -24,8 +24,8 @@ void mount_container(const char *container);
 uint64_t walk_tree(const char *directory,
                    void (*visit)(const char *path, const char *name, const struct stat *stat));
 
-/* A file of the model that is mounted at "./mnt", and what it must hold. */
-struct view mounted_file(const char *model, const char *name);
+/* A file of the model that is mounted at the directory, and what it must hold. */
+struct view mounted_file(const char *directory, const char *model, const char *name);
 /* What is mounted at "./mnt" is the model: names, kinds, modes, sizes, bytes by read and mapping.
  */
 void check_mounted(const char *model);

@@ -188,6 +188,19 @@ const uint8_t *map_region(int fd, uint64_t size, int flags)
     return CHECK_OK(mmap(NULL, size, PROT_READ, flags, fd, 0));
 }
 
+void look_around(const struct view *view, struct random *seed)
+{
+    uint8_t page[PAGE];
+
+    for (int i = 0; i < 4; i++) {
+        uint64_t at = random_below(seed, view->size);
+        ssize_t n = pread(view->fd, page, PAGE, at);
+
+        CHECK(n > 0, "%s: pread: %m", view->what);
+        compare(page, view->want + at, n, at, view->what);
+    }
+}
+
 void check_range(const struct view *view, uint64_t offset, size_t length)
 {
     uint8_t *buffer = malloc(length + 1);

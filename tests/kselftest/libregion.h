@@ -54,6 +54,8 @@ const uint8_t *map_region(int fd, uint64_t size, int flags);
 void check_read(const struct view *view, size_t chunk);
 void check_pread(const struct view *view, uint64_t start, uint64_t end, size_t chunk);
 void check_mapped(const struct view *view);
+/* A few pages here and there, compared. */
+void look_around(const struct view *view, struct random *seed);
 /* Exactly length bytes from offset, compared. */
 void check_range(const struct view *view, uint64_t offset, size_t length);
 

@@ -76,7 +76,7 @@ static void one_page_cache(void)
     char path[400];
 
     mount_container(data_path("odd.lwc"));
-    mounted = mounted_file("odd", file.name);
+    mounted = mounted_file("./mnt", "odd", file.name);
     CHECK_OK(fstat(region.fd, &a));
     CHECK_OK(fstat(mounted.fd, &b));
     CHECK(a.st_dev == b.st_dev && a.st_ino == b.st_ino, "another inode");
@@ -141,7 +141,7 @@ static void lifetime(void)
     struct view view;
 
     mount_container(data_path("odd.lwc"));
-    view = mounted_file("odd", file.name);
+    view = mounted_file("./mnt", "odd", file.name);
     CHECK(query(control).regions == base.regions + 1, "an open file is not counted");
     CHECK_ERROR(umount("./mnt"), EBUSY);
     CHECK_OK(umount2("./mnt", MNT_DETACH));
@@ -211,40 +211,6 @@ static void mapped(void)
     CHECK_OK(rmdir("/run/lwcmem/mapped"));
 }
 
-static void mount_often(void *argument)
-{
-    char directory[40];
-
-    snprintf(directory, sizeof(directory), "./turn.%d", *(int *)argument);
-    for (int i = 0; i < 10; i++) {
-        struct view view;
-        char path[100];
-
-        mount_at(data_path("tiny.lwc"), directory);
-        view = open_arena("tiny");
-        check_range(&view, 0, 10000);
-        snprintf(path, sizeof(path), "%s/config.json", directory);
-        CHECK(!access(path, R_OK), "%s: %m", path);
-        close(view.fd);
-        CHECK(!umount(directory), "%s: umount: %m", directory);
-    }
-}
-
-static void parallel(void)
-{
-    int control = open_control();
-    struct lwcmem_query base = query(control);
-    pid_t children[20];
-
-    own_mounts();
-    for (int i = 0; i < 20; i++)
-        children[i] = start_child(mount_often, &i);
-    for (int i = 0; i < 20; i++)
-        join_child(children[i], "a process that mounts");
-    CHECK(counts_become(control, base.backings, base.regions, 20), "%llu backings, %llu regions",
-          query(control).backings, query(control).regions);
-}
-
 static const struct test_case cases[] = {
     {"all models: tree, modes, sizes, bytes", content, 100},
     {"stat and statfs", status, 0},
@@ -255,7 +221,6 @@ static const struct test_case cases[] = {
     {"umount while readahead decodes", umount_at_once, 60},
     {"unloading is refused with a mount", unloading, 0},
     {"detach says who maps a file", mapped, 0},
-    {"twenty processes mount and attach", parallel, 60},
 };
 
 int main(void)

@@ -50,7 +50,7 @@ static void shared(void)
 
     own_mounts();
     CHECK_OK(with_base(data_path("base.lwc")));
-    mounted = mounted_file("tuned", file.name);
+    mounted = mounted_file("./mnt", "tuned", file.name);
     CHECK_OK(fstat(region.fd, &a));
     CHECK_OK(fstat(mounted.fd, &b));
     CHECK(a.st_dev == b.st_dev && a.st_ino == b.st_ino, "another inode");
