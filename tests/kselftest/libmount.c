@@ -123,3 +123,23 @@ void check_mounted(const char *model)
     CHECK(walk_tree("./mnt", NULL) == count, "%s: more is mounted than the %llu originals", model,
           (unsigned long long)count);
 }
+
+void walk_damaged(void (*visit)(const char *path))
+{
+    char *roots[] = {"./mnt", NULL};
+    FTS *walk = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+    FTSENT *entry;
+    int count = 0;
+
+    CHECK(walk, "./mnt: %m");
+    while ((entry = fts_read(walk))) {
+        CHECK(count++ < 20000, "no end at %s", entry->fts_path);
+        CHECK(!entry->fts_errno || entry->fts_errno == EBADMSG || entry->fts_errno == EIO ||
+                  entry->fts_errno == ENOENT || entry->fts_errno == ENOTDIR ||
+                  entry->fts_errno == ELOOP,
+              "%s: %s", entry->fts_path, strerror(entry->fts_errno));
+        if (entry->fts_info == FTS_F)
+            visit(entry->fts_path);
+    }
+    fts_close(walk);
+}

@@ -29,5 +29,10 @@ struct view mounted_file(const char *directory, const char *model, const char *n
 /* What is mounted at "./mnt" is the model: names, kinds, modes, sizes, bytes by read and mapping.
  */
 void check_mounted(const char *model);
+/*
+ * Everything that can be reached in the mount at "./mnt", in spite of errors, which must be those
+ * of damage, and it must end; visit: each regular file.
+ */
+void walk_damaged(void (*visit)(const char *path));
 
 #endif

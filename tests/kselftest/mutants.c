@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Containers with wrong fields under right checksums: tests/golden's mistakes, and golden
- * containers that are changed here (as the fuzzer of userspace does it). Each is attached and read,
- * up to a bound; no answer but bytes, EIO, or a refusal. LWCMEM_SEED=N repeats a run.
+ * containers that are changed here (as the fuzzer of userspace does it). Each is attached, and
+ * mounted and listed, and read, up to a bound; no answer but bytes, EIO, or a refusal.
+ * LWCMEM_SEED=N repeats a run.
  */
-#include "libregion.h"
+#include "libmount.h"
 #include "tests/fuzz/container_changes.h"
 
 #include <dirent.h>
@@ -19,14 +20,15 @@
 #include <unistd.h>
 
 enum { TEMPLATES_MAX = 64, INPUT = 160, FILES_EACH = 3, ROUND = 150 };
-/* Read of each view: from its start, and as much before its end. */
+/* Read of each view, and of each file of a mount, which is a view too: at its start and its end. */
 #define READ_MAX (512 * 1024ull)
+#define READ_MOUNTED (32 * 1024ull)
 
 static struct image images[TEMPLATES_MAX];
 static int image_count, control, sink;
 static struct random seed;
 static struct {
-    uint64_t attached, refused, whole, failing;
+    uint64_t attached, refused, mounted, mounts_refused, whole, failing;
 } counts;
 
 /* A page by read and by mapping: the same bytes, or an error for both. False for an error. */
@@ -50,7 +52,7 @@ static bool read_page(int fd, uint64_t at, uint64_t size, const uint8_t *map, co
     return true;
 }
 
-static void read_view(int fd, const char *what)
+static void read_view(int fd, uint64_t most, const char *what)
 {
     const uint8_t *map = NULL;
     bool whole = true;
@@ -61,11 +63,11 @@ static void read_view(int fd, const char *what)
     size = stat.st_size;
     CHECK(stat.st_size >= 0, "%s: size %lld", what, (long long)stat.st_size);
     /* by mapping only some, because it costs more */
-    if (size && size <= READ_MAX && random_below(&seed, 4) == 0)
+    if (size && size <= most && random_below(&seed, 4) == 0)
         map = map_region(fd, size, MAP_SHARED);
     for (uint64_t at = 0; at < size; at += PAGE) {
-        if (at >= READ_MAX && size - at > READ_MAX)
-            at = (size - READ_MAX) / PAGE * PAGE;
+        if (at >= most && size - at > most)
+            at = (size - most) / PAGE * PAGE;
         whole &= read_page(fd, at, size, map, what);
     }
     if (map)
@@ -88,15 +90,60 @@ static void try_views(int container, const char *what)
             continue;
         }
         counts.attached++;
-        read_view(fd, what);
+        read_view(fd, READ_MAX, what);
         close(fd);
     }
 }
 
+static const char *mounted_what;
+
+static void read_mounted(const char *path)
+{
+    char what[600];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    snprintf(what, sizeof(what), "%s: %s", mounted_what, path);
+    if (fd < 0) {
+        CHECK(errno == EBADMSG || errno == EIO || errno == ENOENT || errno == EFBIG, "%s: %m",
+              what);
+        return;
+    }
+    read_view(fd, READ_MOUNTED, what);
+    close(fd);
+}
+
+static void try_mounted(int container, const char *what)
+{
+    char path[40];
+
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", container);
+    if (try_mount(path, "./mnt")) {
+        CHECK(errno == EBADMSG || errno == EOPNOTSUPP || errno == EIO || errno == ENOLINK ||
+                  errno == EFBIG,
+              "%s: mount: %m", what);
+        counts.mounts_refused++;
+        return;
+    }
+    counts.mounted++;
+    mounted_what = what;
+    walk_damaged(read_mounted);
+    CHECK(!umount("./mnt"), "%s: umount: %m", what);
+}
+
+/* A mount takes long; where that matters, for one of three. */
+static void try_all(int container, const char *what)
+{
+    try_views(container, what);
+    if (random_below(&seed, in_debug(3, 1)) == 0)
+        try_mounted(container, what);
+}
+
 static void report(long files)
 {
-    test_comment("%ld files: %llu views refused, %llu attached, of which %llu whole, %llu with EIO",
+    test_comment("%ld files: %llu views refused, %llu attached; %llu mounts refused, %llu mounted; "
+                 "%llu files or arenas read whole, %llu with EIO",
                  files, (unsigned long long)counts.refused, (unsigned long long)counts.attached,
+                 (unsigned long long)counts.mounts_refused, (unsigned long long)counts.mounted,
                  (unsigned long long)counts.whole, (unsigned long long)counts.failing);
 }
 
@@ -107,6 +154,7 @@ static int is_container(const struct dirent *entry)
 
 static void start(void)
 {
+    own_mounts();
     control = open_control();
     sink = CHECK_OK(memfd_create("sink", MFD_CLOEXEC));
 }
@@ -121,7 +169,7 @@ static void mistakes(void)
     for (int i = 0; i < count; i++) {
         int fd = CHECK_OK(open(data_path("mistakes/%s", names[i]->d_name), O_RDONLY | O_CLOEXEC));
 
-        try_views(fd, names[i]->d_name);
+        try_all(fd, names[i]->d_name);
         close(fd);
     }
     report(count);
@@ -178,7 +226,7 @@ static void one_mutant(void)
     CHECK_OK(ftruncate(fd, copy_size));
     snprintf(what, sizeof(what), "golden %d, state 0x%llx", (int)(image - images),
              (unsigned long long)mark);
-    try_views(fd, what);
+    try_all(fd, what);
     close(fd);
 }
 
@@ -190,7 +238,9 @@ static void round_of(void *argument)
     for (int i = 0; i < ROUND; i++)
         one_mutant();
     report(ROUND);
-    CHECK(counts.refused > ROUND / 4 && counts.whole > ROUND / 4 && counts.failing > ROUND / 100,
+    CHECK(counts.mounted > ROUND / 16 && counts.mounts_refused > ROUND / 32 &&
+              counts.refused > ROUND / 4 && counts.whole > ROUND / 4 &&
+              counts.failing > ROUND / 100,
           "the changes are too mild or too harsh");
 }
 
