@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the module shows of itself: sysfs, fdinfo, trace events and the log agree with what was
  * done. */
-#include "libregion.h"
+#include "libtables.h"
+#include "libthrottle.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -41,8 +42,8 @@ static void first_line(const char *path, const char *key, char *line, size_t siz
     CHECK(found, "%s: no line with %s", path, key);
 }
 
-/* The sum of a line with a number for each bucket. */
-static uint64_t sum_buckets(const char *path, const char *key)
+/* The sum of a line with a number for each bucket, from the first-th on. */
+static uint64_t sum_from(const char *path, const char *key, int first)
 {
     char line[1000], *at = line + strlen(key);
     uint64_t sum = 0;
@@ -50,11 +51,18 @@ static uint64_t sum_buckets(const char *path, const char *key)
 
     first_line(path, key, line, sizeof(line));
     for (char *end; *at && *at != '\n'; at = end, count++) {
-        sum += strtoull(at, &end, 10);
+        uint64_t value = strtoull(at, &end, 10);
+
         CHECK(end != at, "%s: %s: not a list of numbers", path, key);
+        sum += count >= first ? value : 0;
     }
     CHECK(count == BUCKETS, "%s: %s: %d numbers", path, key, count);
     return sum;
+}
+
+static uint64_t sum_buckets(const char *path, const char *key)
+{
+    return sum_from(path, key, 0);
 }
 
 static const char *fdinfo_path(int fd)
@@ -203,6 +211,48 @@ static void part_for_each_direct(void)
     CHECK(parts_of(view.fd) == tiles + 1, "a part of a tile does not count");
     compare(memory, view.want + length, PAGE, length, view.what);
     free(memory);
+}
+
+struct slow_read {
+    struct view view;
+    uint64_t at;
+};
+
+static void read_slowly(void *argument)
+{
+    const struct slow_read *read = argument;
+
+    check_range(&read->view, read->at, 1);
+}
+
+/* A tile that takes a tenth of a second is where the long ones are. */
+static void part_is_slow(void)
+{
+    enum { MILLISECONDS = 100, BUCKET = 17 /* from 65.536 ms on */ };
+    struct tables tables = open_tables(data_path("story.lwc"));
+    struct throttle *throttle = throttle_start(data_path("story.lwc"));
+    struct tile tile = lone_tile(&tables, 0);
+    struct slow_read slow = {.view.what = "throttled story ARENA", .at = tile.start};
+    struct view *view = &slow.view;
+    uint64_t in_sysfs, in_fdinfo;
+    pid_t reader;
+    int hold;
+
+    view->fd = attach_path(throttle_path(), LWCMEM_VIEW_ARENA, 0);
+    view->want = map_expected(data_path("story.arena"), tables.sb->arena_size);
+    CHECK_OK(posix_fadvise(view->fd, 0, 0, POSIX_FADV_RANDOM));
+    check_range(view, tile.start - PAGE, 1);
+    in_sysfs = sum_from(SYSFS "latency", "", BUCKET);
+    in_fdinfo = sum_from(fdinfo_path(view->fd), "lwcmem-latency:", BUCKET);
+    hold = throttle_hold(throttle, tile.stored_at, tile.stored_at + tile.stored);
+    reader = start_child(read_slowly, &slow);
+    throttle_wait(throttle, hold, 1, 40);
+    sleep_ms(MILLISECONDS);
+    throttle_release(throttle, hold);
+    join_child(reader, "the reader");
+    CHECK(sum_from(SYSFS "latency", "", BUCKET) == in_sysfs + 1, "sysfs does not have it there");
+    CHECK(sum_from(fdinfo_path(view->fd), "lwcmem-latency:", BUCKET) == in_fdinfo + 1,
+          "fdinfo does not have it there");
 }
 
 static void memory_shown(void)
@@ -431,6 +481,7 @@ static const struct test_case cases[] = {
     {"sysfs adds up with the regions", adds_up, 120},
     {"the histogram has each part of a tile once", part_for_each, 0},
     {"and each of a direct read", part_for_each_direct, 0},
+    {"a slow part is counted as one", part_is_slow, 0},
     {"fdinfo shows the memory that is held", memory_shown, 0},
     {"lwcmem stat agrees", stat_agrees, 120},
     {"lwcmem doctor sees module and device", doctor_sees, 0},
