@@ -230,6 +230,8 @@ int lwcmem_decode_tile(struct lwcmem_tile *tile, struct lwcmem_buffer *buffer, u
 	error = decode(tile, buffer, straight, &cost);
 	if (!error && straight)
 		atomic64_inc(&stats->tiles_straight);
+	atomic64_add(cost.read_ns, &stats->ns_read);
+	atomic64_add(cost.decode_ns, &stats->ns_decode);
 	lwcmem_count_end(stats, error ? 0 : tile->length, cost.stored, tile->readahead);
 	if (error)
 		trace_lwcmem_tile_error(tile, error);

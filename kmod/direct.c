@@ -151,10 +151,11 @@ static u8 *in_one_piece(const struct iov_iter *to)
 
 static void copy_out(struct lane *lane, const u8 *data)
 {
-	u64 length = lane->part.span.length;
+	u64 length = lane->part.span.length, start = ktime_get_ns();
 
 	if (copy_to_iter(data + lane->part.span.skip, length, &lane->to) != length)
 		fail(lane);
+	atomic64_add(ktime_get_ns() - start, &lane->read->backing->stats.ns_copy);
 }
 
 static void count_latency(const struct lane *lane)

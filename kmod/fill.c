@@ -127,6 +127,7 @@ static bool part_done(struct lwcmem_part *part, const u8 *data)
 	struct lwcmem_batch *batch = part->batch;
 	struct lwcmem_backing *backing = lwcmem_backing_of(&batch->region->vfs_inode);
 	unsigned int first = part->first, last = last_item(part), i;
+	u64 start = ktime_get_ns(), end;
 	bool more;
 
 	for (i = first; i <= last; i++) {
@@ -135,9 +136,11 @@ static bool part_done(struct lwcmem_part *part, const u8 *data)
 		else
 			WRITE_ONCE(batch->items[i].failed, true);
 	}
+	end = ktime_get_ns();
 	more = more_to_come(part);
 	atomic_dec(&backing->parts);
-	lwcmem_count_latency(&backing->stats, ktime_get_ns() - part->requested);
+	atomic64_add(end - start, &backing->stats.ns_copy);
+	lwcmem_count_latency(&backing->stats, end - part->requested);
 	/* folios, and with them the inode, may be gone from here on */
 	for (i = first; i <= last; i++)
 		item_done(&batch->items[i]);

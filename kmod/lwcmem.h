@@ -64,6 +64,9 @@ struct lwcmem_stats {
 	atomic64_t readahead_tiles;
 	atomic64_t bytes_read;
 	atomic64_t tiles_straight;
+	atomic64_t ns_read;
+	atomic64_t ns_decode;
+	atomic64_t ns_copy;
 	atomic64_t latency[LWCMEM_LATENCY_BUCKETS];
 };
 

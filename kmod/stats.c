@@ -93,6 +93,9 @@ void lwcmem_fill_info(struct lwcmem_info *info, struct inode *inode)
 		.tiles_straight = atomic64_read(&stats->tiles_straight),
 		.direct_align = lwcmem_direct_align(inode),
 		.bytes_resident = atomic64_read(&backing->resident_bytes),
+		.ns_read = atomic64_read(&stats->ns_read),
+		.ns_decode = atomic64_read(&stats->ns_decode),
+		.ns_copy = atomic64_read(&stats->ns_copy),
 	};
 	memcpy(info->uuid, backing->sb.uuid, sizeof(info->uuid));
 }
@@ -137,5 +140,8 @@ void lwcmem_show_fdinfo(struct seq_file *m, struct file *file)
 		   (u64)file_inode(file)->i_mapping->nrpages << PAGE_SHIFT);
 	show_latency(m, &backing->stats);
 	seq_printf(m, "lwcmem-bytes-resident:\t%llu\n", info.bytes_resident);
+	seq_printf(m, "lwcmem-ns-read:\t%llu\n", info.ns_read);
+	seq_printf(m, "lwcmem-ns-decode:\t%llu\n", info.ns_decode);
+	seq_printf(m, "lwcmem-ns-copy:\t%llu\n", info.ns_copy);
 	seq_printf(m, "lwcmem-bytes-container:\t%llu\n", lwc_le64(&backing->sb.file_size));
 }

@@ -231,6 +231,10 @@ struct lwcmem_info {
 	__u32 direct_align;	/* of offset and length with O_DIRECT; 0: there is no O_DIRECT */
 	__u32 reserved;		/* 0 */
 	__u64 bytes_resident;	/* RAM that holds the container, also while it is loaded */
+	/* Where the time of workers went, all of them together; nanoseconds of the clock */
+	__u64 ns_read;		/* tables and stored bytes, waiting for the storage */
+	__u64 ns_decode;	/* crc and decoding */
+	__u64 ns_copy;		/* decoded bytes to page cache or reader; 0 for tiles_straight */
 };
 
 #define LWCMEM_IOC_MAGIC	0xD5
