@@ -155,12 +155,37 @@ refuse "--rows -1" 2 "number of rows" bench gemv --rows -1
 refuse "--page-size 1G" 2 "4k or 2M" bench gemv --page-size 1G
 check "--help" bench --help
 look "it names the parts" grep -q '^advise' 
-for part in codec gemv advise; do
+
+cp -r model again
+check "files --json" bench files --quick --json model again/
+look "files are compared with the first" python3 -c '
+import json, math, sys
+rows = json.load(sys.stdin)
+assert [r["name"] for r in rows] == ["cold, model", "cold, again/", "cached, model", "cached, again/"], rows
+for i, row in enumerate(rows):
+    assert row["baseline_name"] == rows[i // 2 * 2]["name"] and row["baseline"] == rows[i // 2 * 2]["gb_per_s"]
+    assert abs(row["ratio"] * row["baseline"] / row["gb_per_s"] - 1) < 1e-3 and row["gb_per_s"] > 0, row
+    assert row["cpu_s_per_gb"] >= 0 and row["disk_bytes_per_byte"] >= 0 and "tiles_straight" not in row, row'
+check "files --map of one" bench files --quick --map model/model.safetensors
+look "it is a table with one row" awk '/^mapped, model.safetensors  / { found++ } /cold|cached/ { bad = 1 } END { exit bad || found != 1 }'
+check "files --keep" bench files --quick --keep model
+look "nothing is dropped" awk '/^read, model  / { found++ } /cold|cached/ { bad = 1 } END { exit bad || found != 1 }'
+echo more >> again/model.safetensors
+refuse "files of other sizes" 1 "again: " bench files --quick model again
+refuse "files that are not there" 1 "nothing: cannot open: No such file" bench files --quick model nothing
+refuse "no files" 1 "give one to" bench files --quick
+refuse "region without a container" 1 "give a container" bench region
+refuse "region of something else" 1 "model/config.json" bench region --quick model/config.json
+LWCMEM_DEVICE=$work/none refuse "region without the module" 1 "insmod lwcmem.ko" bench region --quick model.lwc
+LWCMEM_DEVICE=$work/none refuse "region --attach without the module" 1 "insmod lwcmem.ko" bench region --attach model.lwc
+LWCMEM_DEVICE=$work/none refuse "--hold without the module" 1 "insmod lwcmem.ko" bench files --quick --hold model.lwc model
+
+for part in codec gemv advise region files; do
 	check "$part --help" bench $part --help
 	# each option that it names is taken, and no other one
 	check "$part --help is true" bash -c '
-		for option in --json --quick --page-size --hugepages --rows --cols --in-cache -j; do
-			case $option in --rows | --cols) value=64 ;; --page-size) value=4k ;; -j) value=1 ;; *) value= ;; esac
+		for option in --json --quick --page-size --hugepages --rows --cols --in-cache --map --keep --hold --attach -j; do
+			case $option in --hold) value=a ;; --rows | --cols) value=64 ;; --page-size) value=4k ;; -j) value=1 ;; *) value= ;; esac
 			said=no taken=yes
 			grep -qE -- "^$option( |,)" "$3" && said=yes
 			"$1" bench "$2" $option $value a b 2>&1 | grep -q "no such option" && taken=no

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct bench_part *const parts[] = {&bench_codec, &bench_gemv, &bench_advise};
+static const struct bench_part *const parts[] = {&bench_codec, &bench_gemv, &bench_advise,
+                                                 &bench_region, &bench_files};
 enum { PARTS = sizeof(parts) / sizeof(parts[0]) };
 
 /* "N" or "A..B". */
@@ -71,6 +72,18 @@ static const char *take_option(int option, struct bench_options *options)
     case 'q':
         options->quick = true;
         return NULL;
+    case 'R':
+        options->hold = optarg;
+        return NULL;
+    case 'k':
+        options->keep = true;
+        return NULL;
+    case 'm':
+        options->map = true;
+        return NULL;
+    case 'a':
+        options->attach = true;
+        return NULL;
     default:
         options->json = true;
         return NULL;
@@ -83,7 +96,9 @@ static int run_part(const struct bench_part *part, int argc, char **argv)
         {"threads", required_argument, NULL, 'j'}, {"page-size", required_argument, NULL, 'p'},
         {"hugepages", no_argument, NULL, 'H'},     {"rows", required_argument, NULL, 'r'},
         {"cols", required_argument, NULL, 'c'},    {"in-cache", no_argument, NULL, 'I'},
-        {"quick", no_argument, NULL, 'q'},         {"json", no_argument, NULL, 'J'},
+        {"quick", no_argument, NULL, 'q'},         {"map", no_argument, NULL, 'm'},
+        {"keep", no_argument, NULL, 'k'},          {"attach", no_argument, NULL, 'a'},
+        {"hold", required_argument, NULL, 'R'},    {"json", no_argument, NULL, 'J'},
         {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
     };
     struct bench_options options = {
@@ -114,6 +129,11 @@ static int run_part(const struct bench_part *part, int argc, char **argv)
                          "-j: each thread needs a CPU of its own; this process may use fewer");
     if (optind < argc && strchr(part->accepted, 'f'))
         options.file = argv[optind++];
+    if (strchr(part->accepted, 'F')) {
+        options.files = argv + optind;
+        options.file_count = (size_t)(argc - optind);
+        optind = argc;
+    }
     if (optind < argc)
         return cli_usage(&part->command, "too many arguments");
     if (options.quick)
@@ -141,12 +161,12 @@ static int run(int argc, char **argv)
     for (size_t i = 0; i < PARTS; i++)
         if (strcmp(name, strchr(parts[i]->command.name, ' ') + 1) == 0)
             return run_part(parts[i], argc - 1, argv + 1);
-    return cli_usage(&command_bench, "give one part: codec, gemv or advise");
+    return cli_usage(&command_bench, "give one part: codec, gemv, advise, region or files");
 }
 
 const struct command command_bench = {
     .name = "bench",
-    .usage = "codec|gemv|advise [--json] ...",
+    .usage = "codec|gemv|advise|region|files [--json] ...",
     .summary = "measure decoders and kernels on this machine",
     .help = "Rates are decoded GB/s (10^9 bytes), medians of passes that take turns with their\n"
             "baseline in the same run. LWCMEM_ISA limits what is measured.\n\n",

@@ -8,12 +8,17 @@
 #include <stddef.h>
 
 struct bench_options {
-    const char *file;
+    const char *file;   /* of parts that take one */
+    char *const *files; /* of those that take any number */
+    size_t file_count;
     unsigned int first_threads, last_threads; /* measured: first, then twice as many up to last */
     size_t page_size;
     uint64_t rows, cols;
     bool in_cache;
     bool quick;
+    const char *hold; /* a container to be held in RAM meanwhile, or NULL */
+    bool map, keep;
+    bool attach;
     bool json;
 };
 
@@ -27,5 +32,7 @@ struct bench_part {
 extern const struct bench_part bench_codec;
 extern const struct bench_part bench_gemv;
 extern const struct bench_part bench_advise;
+extern const struct bench_part bench_region;
+extern const struct bench_part bench_files;
 
 #endif

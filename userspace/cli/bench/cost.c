@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "cost.h"
+#include "report.h"
+#include "cli/cli.h"
+#include "cli/host.h"
+#include "engine/clock.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { TURNS = 5 };
+#define TURN_SECONDS 0.2
+
+/* Seconds of a thread of the kernel that works for others; 0 of all other processes. */
+static double worker_seconds(const char *pid)
+{
+    char path[64], line[512], *name, *end;
+    unsigned long long user, system;
+    uint64_t ran;
+    double seconds = 0;
+
+    snprintf(path, sizeof(path), "/proc/%.16s/stat", pid);
+    name = host_read("", path, line, sizeof(line)) ? strchr(line, '(') : NULL;
+    end = name ? strrchr(name, ')') : NULL;
+    if (!end || (strncmp(name, "(kworker/", 9) != 0 && strncmp(name, "(kswapd", 7) != 0))
+        return 0;
+    if (sscanf(end, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user, &system) == 2)
+        seconds = (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+    snprintf(path, sizeof(path), "/proc/%.16s/schedstat", pid); /* not every kernel has it */
+    return host_number("", path, &ran) ? 1e-9 * (double)ran : seconds;
+}
+
+static double workers_seconds(void)
+{
+    DIR *proc = opendir("/proc");
+    struct dirent *entry;
+    double seconds = 0;
+
+    while (proc && (entry = readdir(proc)))
+        if (isdigit((unsigned char)entry->d_name[0]))
+            seconds += worker_seconds(entry->d_name);
+    if (proc)
+        closedir(proc);
+    return seconds;
+}
+
+static double disk_bytes(void)
+{
+    char text[16384];
+
+    host_read("", "/proc/vmstat", text, sizeof(text));
+    return 1024.0 * (double)host_line_number(text, "pgpgin");
+}
+
+struct bench_cost bench_cost_now(void)
+{
+    struct bench_cost cost = {.disk = disk_bytes(), .cpu = workers_seconds()};
+    struct timespec own;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &own);
+    cost.cpu += (double)own.tv_sec + 1e-9 * (double)own.tv_nsec;
+    cost.seconds = seconds_now();
+    return cost;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+static double median(double values[TURNS], size_t count)
+{
+    qsort(values, count, sizeof(*values), by_value);
+    return values[count / 2];
+}
+
+/* The figures of each way, a turn each. */
+struct turns {
+    double gb_per_s[TURNS], cpu_s_per_gb[TURNS], disk_per_byte[TURNS];
+};
+
+static int take_turn(struct bench_way *way, struct turns *turns, size_t turn, bool quick,
+                     struct failure *failure)
+{
+    struct bench_cost sum = {0};
+    double bytes = 0;
+
+    bench_progress(way->name);
+    do {
+        struct bench_cost start, end;
+
+        if (cli_check_interrupt(failure) < 0 ||
+            (way->before && way->before(way->context, failure) < 0))
+            return -1;
+        start = bench_cost_now();
+        if (way->pass(way->context, &bytes, failure) < 0)
+            return -1;
+        end = bench_cost_now();
+        sum.seconds += end.seconds - start.seconds;
+        sum.cpu += end.cpu - start.cpu;
+        sum.disk += end.disk - start.disk;
+    } while (!quick && sum.seconds < TURN_SECONDS);
+    if (!(bytes > 0))
+        return fail(failure, "%s: there is nothing to read", way->name);
+    turns->gb_per_s[turn] = bytes / sum.seconds / 1e9;
+    turns->cpu_s_per_gb[turn] = sum.cpu / bytes * 1e9;
+    turns->disk_per_byte[turn] = sum.disk / bytes;
+    return 0;
+}
+
+int bench_cost_race(struct bench_way *ways, size_t count, bool quick, struct failure *failure)
+{
+    struct turns *turns = calloc(count, sizeof(*turns));
+    size_t rounds = quick ? 1 : TURNS;
+    int result = 0;
+
+    if (!turns)
+        return fail(failure, "out of memory for the times");
+    /* the first round warms up, and is written over */
+    for (size_t round = 0; round <= rounds && result == 0; round++)
+        for (size_t i = 0; i < count && result == 0; i++) {
+            size_t way = (i + round) % count; /* nobody always follows the same one */
+
+            result = take_turn(&ways[way], &turns[way], round ? round - 1 : 0, quick, failure);
+        }
+    for (size_t i = 0; i < count && result == 0; i++) {
+        ways[i].gb_per_s = median(turns[i].gb_per_s, rounds);
+        ways[i].cpu_s_per_gb = median(turns[i].cpu_s_per_gb, rounds);
+        ways[i].disk_per_byte = median(turns[i].disk_per_byte, rounds);
+    }
+    free(turns);
+    return result;
+}
+
+static void add_parts(json_t *row, const struct bench_way *way)
+{
+    json_t *parts =
+        json_pack("{s:f, s:f, s:f, s:f}", "tiles_straight", way->straight, "read_s_per_gb",
+                  way->read, "decode_s_per_gb", way->decode, "copy_s_per_gb", way->copy);
+
+    json_object_update_new(row, parts);
+}
+
+static json_t *way_json(const struct bench_way *ways, size_t i)
+{
+    const struct bench_way *way = &ways[i], *baseline = &ways[way->baseline];
+    double ratio = way->gb_per_s / baseline->gb_per_s;
+    json_t *row;
+
+    if (!isfinite(ratio) || ratio <= 0)
+        return NULL;
+    row = json_pack("{s:s, s:f, s:f, s:f, s:s, s:f, s:f, s:f}", "name", way->name, "gb_per_s",
+                    way->gb_per_s, "baseline", baseline->gb_per_s, "ratio", ratio, "baseline_name",
+                    baseline->name, "cpu_s_per_gb", way->cpu_s_per_gb, "baseline_cpu_s_per_gb",
+                    baseline->cpu_s_per_gb, "disk_bytes_per_byte", way->disk_per_byte);
+    if (row && way->has_parts)
+        add_parts(row, way);
+    return row;
+}
+
+static int print_json(const struct bench_way *ways, size_t count, struct failure *failure)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < count; i++)
+        if (json_array_append_new(array, way_json(ways, i)) < 0) {
+            json_decref(array);
+            array = NULL;
+            break;
+        }
+    return bench_print_json(array, failure);
+}
+
+/* rest: what the CPU time has beside the module's parts, if those did not wait for a disk. */
+static int print_parts(const struct bench_way *ways, size_t count, struct failure *failure)
+{
+    static const char *const heading[] = {
+        "s/GB of the module", "straight", "read", "decode", "copy", "rest of CPU"};
+    struct bench_table table = {.columns = sizeof(heading) / sizeof(heading[0]), .left = 1};
+
+    for (size_t i = 0; i < count; i++) {
+        const struct bench_way *way = &ways[i];
+        double rest = way->cpu_s_per_gb - way->read - way->decode - way->copy;
+
+        if (!way->has_parts)
+            continue;
+        for (size_t j = table.count ? table.columns : 0; j < table.columns; j++)
+            bench_cell(&table, "%s", heading[j]);
+        bench_cell(&table, "%s", way->name);
+        bench_cell(&table, "%.0f %%", 100 * way->straight);
+        bench_cell(&table, "%.3f", way->read);
+        bench_cell(&table, "%.3f", way->decode);
+        bench_cell(&table, "%.3f", way->copy);
+        bench_cell(&table, "%.3f", rest > 0 ? rest : 0);
+    }
+    if (!table.count)
+        return 0;
+    putchar('\n');
+    return bench_print_table(&table, failure);
+}
+
+int bench_print_ways(const struct bench_way *ways, size_t count, bool json, struct failure *failure)
+{
+    static const char *const heading[] = {"",        "GB/s",   "CPU s/GB", "disk B/B",
+                                          "of GB/s", "of CPU", "against"};
+    struct bench_table table = {.columns = sizeof(heading) / sizeof(heading[0]), .left = 1};
+
+    bench_progress(NULL);
+    if (json)
+        return print_json(ways, count, failure);
+    for (size_t i = 0; i < table.columns; i++)
+        bench_cell(&table, "%s", heading[i]);
+    for (size_t i = 0; i < count; i++) {
+        const struct bench_way *way = &ways[i], *baseline = &ways[way->baseline];
+
+        bench_cell(&table, "%s", way->name);
+        bench_cell(&table, "%.2f", way->gb_per_s);
+        bench_cell(&table, "%.3f", way->cpu_s_per_gb);
+        bench_cell(&table, "%.2f", way->disk_per_byte);
+        bench_cell(&table, "%.2f", way->gb_per_s / baseline->gb_per_s);
+        if (baseline->cpu_s_per_gb > 0)
+            bench_cell(&table, "%.2f", way->cpu_s_per_gb / baseline->cpu_s_per_gb);
+        else
+            bench_cell(&table, "-");
+        bench_cell(&table, "%s", baseline == way ? "-" : baseline->name);
+    }
+    if (bench_print_table(&table, failure) < 0)
+        return -1;
+    return print_parts(ways, count, failure);
+}
