@@ -90,6 +90,10 @@ bench: all
 	$(B)/lwcmem bench gemv
 	$(B)/lwcmem bench gemv --hugepages
 	$(B)/lwcmem bench advise
+# tests/bench/region.sh in user-mode Linux: the module at native speed, ten minutes.
+bench-region:
+	sh tests/deps.sh bench
+	LWCMEM_BENCH=1 bash tests/vm/check-um.sh
 # Everything in tests/golden anew, after a change of the format.
 goldens: all
 	bash tests/golden/regenerate.bash
@@ -104,6 +108,6 @@ clean:
 
 include userspace/packaging/packaging.mk
 
-.PHONY: all unit-programs modules kselftests deps models demo check check-user check-vm check-um check-debug check-kernel-style bench goldens fuzz coverage clean
+.PHONY: all unit-programs modules kselftests deps models demo check check-user check-vm check-um check-debug check-kernel-style bench bench-region goldens fuzz coverage clean
 .SECONDARY:
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(wildcard $(B)/tests/unit/*.d)

@@ -1,12 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# tests/deps.sh [style]: install what building and testing need, from the distribution's packages. Idempotent.
+# tests/deps.sh [style|bench]: install what building and testing need, from the distribution's packages. Idempotent.
 set -eu
 packages="gcc make pkg-config liburing-dev libzstd-dev libssl-dev libjansson-dev libpcre2-dev libcmocka-dev python3 python3-numpy clang clang-format llvm openssl"
 # the guests that test the kernel module, and their kernels
 packages="$packages busybox-static cpio e2fsprogs kmod qemu-system-x86 rsync xz-utils libfuse3-dev flex bison bc libelf-dev"
 # "style": the checkers of make check-kernel-style, too
 [ "${1:-}" != style ] || packages="$packages sparse coccinelle perl"
+# "bench": what make bench-region compares with
+[ "${1:-}" != bench ] || packages="$packages squashfs-tools"
 missing=
 sudo=
 [ "$(id -u)" = 0 ] || sudo=sudo

@@ -8,6 +8,7 @@ set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 . tests/vm/lib.sh
 limit=${QEMU_LIMIT:-300}
+[ -z "${LWCMEM_BENCH:-}" ] || limit=1500 GUEST_MODULES="$GUEST_MODULES squashfs"
 
 # The time that a guest may stand still is the host's load, not a bug: watchdogs get more than their 20 s.
 arguments="quiet console=ttyS0 panic=-1 printk.devkmsg=on log_buf_len=4M hugepages=$GUEST_HUGEPAGES

@@ -8,6 +8,8 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/vm/lib.sh
 limit=${UM_LIMIT:-120}
 memory=1024 # MiB
+# the same guest for tests/bench/region.sh
+[ -z "${LWCMEM_BENCH:-}" ] || memory=3072 limit=1500
 
 # The guest's RAM is a sparse file that must be mapped executable: a tmpfs with room for it, else any directory.
 ram_directory() {

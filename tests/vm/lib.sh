@@ -87,6 +87,7 @@ PLANTED="$PLANTED|planted_free.sh=KASAN: (slab-)?use-after-free"
 # the module. LWCMEM_DEBUG is set for a debug kernel; "planted": only the planted mistakes.
 programs() {
 	local file
+	[ -z "${LWCMEM_BENCH:-}" ] || { echo region.sh; return; }
 	if [ "${LWCMEM_DEBUG:-}" = planted ]; then
 		echo "$PLANTED" | tr '|' '\n' | sed 's/=.*//'
 		return
@@ -103,23 +104,24 @@ programs() {
 	[ -z "${LWCMEM_DEBUG:-}" ] || echo debug-end.sh
 }
 
-# The data that tests read, in build/vm/data; made again when what makes it has changed.
+# The data that tests read, in $data; made again when what makes it has changed.
 make_data() {
-	local key data=build/vm/data
-	key=$(find tests/kselftest tests/models build/lwcmem -type f ! -name '*.[ch]' -exec sha256sum {} + | sort | sha256sum)
+	local key maker=tests/kselftest/prepare.sh
+	[ -z "${LWCMEM_BENCH:-}" ] || maker=tests/bench/region_data.sh
+	key=$(find $maker tests/kselftest tests/models build/lwcmem -type f ! -name '*.[ch]' -exec sha256sum {} + | sort | sha256sum)
 	[ "$(cat $data.key 2> /dev/null)" != "$key" ] || return 0
 	rm -rf $data $data.key
 	mkdir -p $data
-	LWCMEM=$PWD/build/lwcmem MODELS=$PWD/build/models bash tests/kselftest/prepare.sh "$PWD/$data" || return 1
+	LWCMEM=$PWD/build/lwcmem MODELS=$PWD/build/models bash $maker "$PWD/$data" || return 1
 	echo "$key" > $data.key
 }
 
 # make_disk IMAGE: ext4 with the data and a gigabyte to write in; sparse, and made without root
 make_disk() {
 	local size
-	size=$(du -sm build/vm/data | cut -f1)
+	size=$(du -sm $data | cut -f1)
 	rm -f "$1"
-	truncate -s $((size + size / 10 + 1024))M "$1" && mkfs.ext4 -q -F -b 4096 -O verity -d build/vm/data "$1"
+	truncate -s $((size + size / 10 + 1024))M "$1" && mkfs.ext4 -q -F -b 4096 -O verity -d $data "$1"
 }
 
 # copy_libraries ROOT PROGRAM...: shared libraries where the dynamic loader looks for them
@@ -156,6 +158,7 @@ make_root() {
 	cp tests/kselftest/lib*.sh "$1/payload/tests/" 2> /dev/null
 	for program in $3; do
 		case $program in
+		region.sh) cp tests/bench/region.sh "$1/payload/tests/" ;;
 		reload.sh | debug-end.sh) cp "tests/vm/$program" "$1/payload/tests/" ;;
 		planted_*.sh)
 			cp tests/vm/planted/planted.sh "$1/payload/tests/$program" &&
@@ -174,7 +177,7 @@ pack_root() { (cd "$1" && find . | cpio -o -H newc -R 0:0 --quiet) > "$2"; }
 
 # For both rigs: everything that is built on the host but the module and the kernel. Sets work (removed at the end) and guest_programs.
 prepare_rig() { # prepare_rig RIG
-	rig=${LWCMEM_DEBUG:+debug-}$1 started=$SECONDS
+	rig=${LWCMEM_DEBUG:+debug-}${LWCMEM_BENCH:+bench-}$1 data=build/vm/${LWCMEM_BENCH:+bench-}data started=$SECONDS
 	guest_pid=
 	work=$(mktemp -d) && trap '[ -z "$guest_pid" ] || kill "$guest_pid"; rm -rf "$work" "build/vm/$rig.disk"' EXIT
 	mkdir -p build/vm
@@ -183,7 +186,7 @@ prepare_rig() { # prepare_rig RIG
 		broken "no test's name contains '$LWCMEM_TESTS'"
 	quietly make -s -j"$(nproc)" all kselftests || broken "build"
 	[ -d build/models ] || quietly bash tests/models/fetch.sh build || [ -d build/models ] || broken "models"
-	quietly locked build/vm/data.lock make_data || broken "tests/kselftest/prepare.sh"
+	quietly locked $data.lock make_data || broken "the data"
 }
 
 broken() {
@@ -225,6 +228,11 @@ configure_guest() { # configure_guest ROOT RESULTS DISK LIMIT
 
 # judge RESULTS LIMIT: all verdicts; the console when the guest gave none. The status is the rig's.
 judge() {
+	if [ -n "${LWCMEM_BENCH:-}" ]; then
+		sed -n 's/^[OEK] //p; s/^FATAL/&/p' "$1"
+		grep -q '^END region.sh 0 0 ' "$1"
+		return
+	fi
 	LC_ALL=C awk -v rig="$rig" -v programs="$(echo $guest_programs)" -v limit="$2" -v planted="$PLANTED" -f tests/vm/verdict.awk "$1"
 	local rc=$?
 	if [ "$rc" = 2 ]; then
