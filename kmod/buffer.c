@@ -122,8 +122,9 @@ void lwcmem_buffers_free(struct lwcmem_backing *backing)
 }
 
 /*
- * A spare one, or else that of the tile that was idle for longest, but new ones
- * while there may be more: tiles stay decoded for as long as memory allows.
+ * A spare one, or that of a spent tile, or else that of the tile that was idle for
+ * longest, but new ones while there may be more: other tiles stay decoded for as
+ * long as memory allows.
  * NULL with more set: a new one may be made, and is counted already.
  */
 static struct lwcmem_buffer *take(struct lwcmem_backing *backing, bool *more)
@@ -135,7 +136,8 @@ static struct lwcmem_buffer *take(struct lwcmem_backing *backing, bool *more)
 	buffer = list_first_entry_or_null(&backing->spare, struct lwcmem_buffer, spare);
 	if (buffer) {
 		list_del(&buffer->spare);
-	} else if (backing->buffers < lwcmem_buffers_max() + backing->held_count) {
+	} else if (!lwcmem_tiles_spent(backing) &&
+		   backing->buffers < lwcmem_buffers_max() + backing->held_count) {
 		*more = true;
 		backing->buffers++;
 	} else {

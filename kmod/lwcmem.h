@@ -112,7 +112,7 @@ struct lwcmem_backing {
 
 	spinlock_t lock;
 	DECLARE_HASHTABLE(tiles, LWCMEM_TILES_BITS);	/* in flight or idle */
-	struct list_head idle;		/* decoded tiles that nobody waits for, oldest first */
+	struct list_head idle;		/* decoded tiles that nobody waits for: spent, then oldest first */
 	struct list_head held;		/* those that somebody is about to ask for */
 	unsigned int held_count;
 	struct list_head spare;		/* buffers without a tile */
@@ -337,6 +337,7 @@ ssize_t lwcmem_direct_read(struct kiocb *iocb, struct iov_iter *to);
 enum lwcmem_tile_state {
 	LWCMEM_TILE_BUSY,	/* its work is queued or runs */
 	LWCMEM_TILE_IDLE,	/* decoded, on the list of idle ones */
+	LWCMEM_TILE_SPENT,	/* the same, at its front: the page cache has all of it */
 	LWCMEM_TILE_HELD,	/* decoded, on the list of held ones: somebody will come */
 };
 
@@ -393,10 +394,12 @@ u64 lwcmem_buffers_bytes(struct lwcmem_backing *backing);
 struct lwcmem_buffer *lwcmem_buffer_get(struct lwcmem_backing *backing);
 void lwcmem_buffer_put(struct lwcmem_backing *backing, struct lwcmem_buffer *buffer);
 /*
- * Take the buffer of the tile that is idle for longest; held: or of one that
- * is held. NULL if there is none. Under the lock.
+ * Take the buffer of a spent tile, else of the one that is idle for longest; held:
+ * or of one that is held. NULL if there is none. Under the lock.
  */
 struct lwcmem_buffer *lwcmem_tiles_steal(struct lwcmem_backing *backing, bool held);
+/* Is there a spent one? Under the lock. */
+bool lwcmem_tiles_spent(struct lwcmem_backing *backing);
 
 /* --- decode.c --- */
 

@@ -29,27 +29,42 @@ static struct lwcmem_tile *find_tile(struct lwcmem_backing *backing, u64 index)
 	return NULL;
 }
 
-/* True if more are to come. The last part knows best: the others' folios are filled by then. */
-static bool parts_done(struct list_head *parts, const u8 *data)
+/*
+ * How the tile should rest afterwards. The last part knows best: the others'
+ * folios are filled by then.
+ */
+static enum lwcmem_tile_state parts_done(struct list_head *parts, const u8 *data)
 {
+	enum lwcmem_tile_state state = LWCMEM_TILE_IDLE;
 	struct lwcmem_part *part, *next;
-	bool more = false;
 
-	list_for_each_entry_safe(part, next, parts, node)
-		more = part->done(part, data);
-	return more;
+	list_for_each_entry_safe(part, next, parts, node) {
+		bool whole = part->batch && part->span.length == part->span.tile_length;
+
+		if (part->done(part, data))
+			state = LWCMEM_TILE_HELD;
+		else
+			state = whole ? LWCMEM_TILE_SPENT : LWCMEM_TILE_IDLE;
+	}
+	return state;
 }
 
-/* Nobody waits for the tile now; more: but somebody will. */
-static void rest(struct lwcmem_tile *tile, bool more)
+/*
+ * Nobody waits for the tile now. The buffer of a spent one is taken first, while
+ * the CPU's caches still have it.
+ */
+static void rest(struct lwcmem_tile *tile, enum lwcmem_tile_state state)
 {
 	struct lwcmem_backing *backing = tile->backing;
 
-	if (more && backing->held_count < HELD_MAX) {
+	if (state == LWCMEM_TILE_HELD && backing->held_count < HELD_MAX) {
 		tile->state = LWCMEM_TILE_HELD;
 		tile->held_since = jiffies;
 		list_add_tail(&tile->idle, &backing->held);
 		backing->held_count++;
+	} else if (state == LWCMEM_TILE_SPENT) {
+		tile->state = LWCMEM_TILE_SPENT;
+		list_add(&tile->idle, &backing->idle);
 	} else {
 		tile->state = LWCMEM_TILE_IDLE;
 		list_add_tail(&tile->idle, &backing->idle);
@@ -67,7 +82,8 @@ static void unrest(struct lwcmem_tile *tile)
  * The parts that wait now; parts may come while these are served. Without any,
  * the tile rests, or is gone if it has no buffer.
  */
-static bool take_parts(struct lwcmem_tile *tile, struct list_head *parts, bool more)
+static bool take_parts(struct lwcmem_tile *tile, struct list_head *parts,
+		       enum lwcmem_tile_state state)
 {
 	struct lwcmem_backing *backing = tile->backing;
 	bool gone = false, any;
@@ -78,7 +94,7 @@ static bool take_parts(struct lwcmem_tile *tile, struct list_head *parts, bool m
 	if (any) {
 		list_splice_init(&tile->parts, parts);
 	} else if (tile->buffer) {
-		rest(tile, more);
+		rest(tile, state);
 	} else {
 		hash_del(&tile->hash);
 		gone = true;
@@ -96,8 +112,8 @@ static void serve_tile(struct work_struct *work)
 	struct lwcmem_tile *tile = container_of(work, struct lwcmem_tile, work);
 	struct lwcmem_backing *backing = tile->backing;
 	unsigned int nofs = memalloc_nofs_save();	/* its folios are locked */
+	enum lwcmem_tile_state state = LWCMEM_TILE_IDLE;
 	struct list_head parts;
-	bool more = false;
 
 	if (!tile->buffer) {
 		struct lwcmem_buffer *buffer = lwcmem_buffer_get(backing);
@@ -107,8 +123,8 @@ static void serve_tile(struct work_struct *work)
 		else
 			tile->buffer = buffer;
 	}
-	while (take_parts(tile, &parts, more))
-		more = parts_done(&parts, tile->buffer ? tile->buffer->decoded : NULL);
+	while (take_parts(tile, &parts, state))
+		state = parts_done(&parts, tile->buffer ? tile->buffer->decoded : NULL);
 	memalloc_nofs_restore(nofs);
 }
 
@@ -176,6 +192,15 @@ static struct lwcmem_tile *oldest(struct lwcmem_backing *backing, bool held)
 	if (tile && !held && time_before(jiffies, tile->held_since + HOLD_FOR))
 		return NULL;
 	return tile;
+}
+
+bool lwcmem_tiles_spent(struct lwcmem_backing *backing)
+{
+	struct lwcmem_tile *tile;
+
+	lockdep_assert_held(&backing->lock);
+	tile = list_first_entry_or_null(&backing->idle, struct lwcmem_tile, idle);
+	return tile && tile->state == LWCMEM_TILE_SPENT;
 }
 
 struct lwcmem_buffer *lwcmem_tiles_steal(struct lwcmem_backing *backing, bool held)
