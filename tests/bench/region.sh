@@ -159,11 +159,14 @@ memory() {
 		limited "$percent" "$LWCMEM" bench files $circle $region $quick > "$work/mapped" 2>&1 || failed=1
 		cold
 		limited "$percent" "$LWCMEM" bench files $circle $region --hold "$dir/model.lwc" $quick > "$work/held" 2>&1 || failed=1
+		cold
+		limited "$percent" "$LWCMEM" bench files --direct $region --hold "$dir/model.lwc" $quick > "$work/direct" 2>&1 || failed=1
 		printf '%-30s %8s %9s %9s   computed GB/s, disk of 0.5, 1, 2, 5 GB/s\n' "" GB/s "CPU s/GB" "disk B/B"
 		row "$work/plain" "$way, model" "plain files"
 		row "$work/mapped" "$way, bench-region" "region"
 		row "$work/held" "$way, bench-region" "region, container held in RAM"
-		for out in plain mapped held; do grep '^lwcmem: ' "$work/$out"; done
+		row "$work/direct" "direct, bench-region" "the same, direct reads"
+		for out in plain mapped held direct; do grep '^lwcmem: ' "$work/$out"; done
 	done
 	echo
 	echo "GB/s: with the disk of this machine. Computed: all CPUs decoding or the disk, whichever takes longer."

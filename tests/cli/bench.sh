@@ -170,6 +170,12 @@ check "files --map of one" bench files --quick --map model/model.safetensors
 look "it is a table with one row" awk '/^mapped, model.safetensors  / { found++ } /cold|cached/ { bad = 1 } END { exit bad || found != 1 }'
 check "files --keep" bench files --quick --keep model
 look "nothing is dropped" awk '/^read, model  / { found++ } /cold|cached/ { bad = 1 } END { exit bad || found != 1 }'
+if dd if=model/model.safetensors of=/dev/null bs=4096 count=1 iflag=direct 2> /dev/null; then
+	check "files --direct" bench files --quick --direct model
+	look "it is a row" grep -q '^direct, model  '
+else
+	echo "skip files --direct: the filesystem of $work has no O_DIRECT"
+fi
 echo more >> again/model.safetensors
 refuse "files of other sizes" 1 "again: " bench files --quick model again
 refuse "files that are not there" 1 "nothing: cannot open: No such file" bench files --quick model nothing
@@ -184,7 +190,7 @@ for part in codec gemv advise region files; do
 	check "$part --help" bench $part --help
 	# each option that it names is taken, and no other one
 	check "$part --help is true" bash -c '
-		for option in --json --quick --page-size --hugepages --rows --cols --in-cache --map --keep --hold --attach -j; do
+		for option in --json --quick --page-size --hugepages --rows --cols --in-cache --map --keep --direct --hold --attach -j; do
 			case $option in --hold) value=a ;; --rows | --cols) value=64 ;; --page-size) value=4k ;; -j) value=1 ;; *) value= ;; esac
 			said=no taken=yes
 			grep -qE -- "^$option( |,)" "$3" && said=yes

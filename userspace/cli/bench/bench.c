@@ -78,6 +78,9 @@ static const char *take_option(int option, struct bench_options *options)
     case 'k':
         options->keep = true;
         return NULL;
+    case 'D':
+        options->direct = true;
+        return NULL;
     case 'm':
         options->map = true;
         return NULL;
@@ -93,13 +96,21 @@ static const char *take_option(int option, struct bench_options *options)
 static int run_part(const struct bench_part *part, int argc, char **argv)
 {
     static const struct option names[] = {
-        {"threads", required_argument, NULL, 'j'}, {"page-size", required_argument, NULL, 'p'},
-        {"hugepages", no_argument, NULL, 'H'},     {"rows", required_argument, NULL, 'r'},
-        {"cols", required_argument, NULL, 'c'},    {"in-cache", no_argument, NULL, 'I'},
-        {"quick", no_argument, NULL, 'q'},         {"map", no_argument, NULL, 'm'},
-        {"keep", no_argument, NULL, 'k'},          {"attach", no_argument, NULL, 'a'},
-        {"hold", required_argument, NULL, 'R'},    {"json", no_argument, NULL, 'J'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+        {"threads", required_argument, NULL, 'j'},
+        {"page-size", required_argument, NULL, 'p'},
+        {"hugepages", no_argument, NULL, 'H'},
+        {"rows", required_argument, NULL, 'r'},
+        {"cols", required_argument, NULL, 'c'},
+        {"in-cache", no_argument, NULL, 'I'},
+        {"quick", no_argument, NULL, 'q'},
+        {"map", no_argument, NULL, 'm'},
+        {"keep", no_argument, NULL, 'k'},
+        {"direct", no_argument, NULL, 'D'},
+        {"attach", no_argument, NULL, 'a'},
+        {"hold", required_argument, NULL, 'R'},
+        {"json", no_argument, NULL, 'J'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
     struct bench_options options = {
         .first_threads = part->threads ? part->threads : 1,

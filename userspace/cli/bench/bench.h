@@ -17,7 +17,7 @@ struct bench_options {
     bool in_cache;
     bool quick;
     const char *hold; /* a container to be held in RAM meanwhile, or NULL */
-    bool map, keep;
+    bool map, keep, direct;
     bool attach;
     bool json;
 };

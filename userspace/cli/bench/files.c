@@ -32,7 +32,7 @@ struct place {
     uint8_t *buffer;
 };
 
-static int add_file(struct place *place, const char *path, struct failure *failure)
+static int add_file(struct place *place, const char *path, int flags, struct failure *failure)
 {
     struct opened *grown = realloc(place->files, (place->count + 1) * sizeof(*grown));
     off_t size;
@@ -41,7 +41,7 @@ static int add_file(struct place *place, const char *path, struct failure *failu
     if (!grown)
         return fail(failure, "out of memory for the files of %s", place->path);
     place->files = grown;
-    fd = open(path, O_RDONLY | O_CLOEXEC);
+    fd = open(path, O_RDONLY | O_CLOEXEC | flags);
     if (fd < 0)
         return fail_errno(failure, errno, "%s: cannot open", path);
     size = lseek(fd, 0, SEEK_END);
@@ -55,7 +55,7 @@ static int by_name(const FTSENT **a, const FTSENT **b)
     return strcmp((*a)->fts_name, (*b)->fts_name);
 }
 
-static int open_place(struct place *place, const char *path, struct failure *failure)
+static int open_place(struct place *place, const char *path, int flags, struct failure *failure)
 {
     char *paths[] = {(char *)path, NULL};
     FTS *tree = fts_open(paths, FTS_COMFOLLOW | FTS_LOGICAL | FTS_NOCHDIR, by_name);
@@ -63,7 +63,7 @@ static int open_place(struct place *place, const char *path, struct failure *fai
     int result = 0;
 
     place->path = path;
-    place->buffer = malloc(READ_BYTES);
+    place->buffer = aligned_alloc(4096, READ_BYTES);
     if (!tree || !place->buffer) {
         if (tree)
             fts_close(tree);
@@ -71,7 +71,7 @@ static int open_place(struct place *place, const char *path, struct failure *fai
     }
     while (result == 0 && (entry = fts_read(tree))) {
         if (entry->fts_info == FTS_F)
-            result = add_file(place, entry->fts_path, failure);
+            result = add_file(place, entry->fts_path, flags, failure);
         else if (entry->fts_errno)
             result = fail_errno(failure, entry->fts_errno, "%s: cannot open", entry->fts_path);
     }
@@ -93,9 +93,11 @@ static int read_all(void *context, double *bytes, struct failure *failure)
 
     for (size_t i = 0; i < place->count; i++) {
         off_t done = 0;
-        ssize_t got;
+        ssize_t got = 1;
 
-        while ((got = pread(place->files[i].fd, place->buffer, READ_BYTES, done)) > 0)
+        /* never from where a file ends: O_DIRECT may refuse that */
+        while (got > 0 && (uint64_t)done < place->files[i].size &&
+               (got = pread(place->files[i].fd, place->buffer, READ_BYTES, done)) > 0)
             done += got;
         if (got < 0)
             return fail_errno(failure, errno, "%s: cannot read", place->path);
@@ -171,8 +173,9 @@ static int race(struct place *places, size_t count, const struct bench_options *
     struct bench_way ways[2 * PLACES_MAX];
     size_t number = 0;
 
-    if (options->keep) {
-        number = add_ways(ways, number, places, count, "read", read_all, NULL);
+    if (options->keep || options->direct) {
+        number = add_ways(ways, number, places, count, options->direct ? "direct" : "read",
+                          read_all, NULL);
     } else if (options->map) {
         number = add_ways(ways, number, places, count, "mapped", map_all, NULL);
     } else {
@@ -194,7 +197,8 @@ static int measure(const struct bench_options *options, struct failure *failure)
         return fail(failure, "give one to %d files or directories", PLACES_MAX);
     cli_catch_signals();
     while (count < options->file_count && result == 0) {
-        result = open_place(&places[count], options->files[count], failure);
+        result = open_place(&places[count], options->files[count], options->direct ? O_DIRECT : 0,
+                            failure);
         count++;
         if (result == 0 && places[count - 1].size != places[0].size)
             result =
@@ -216,7 +220,7 @@ const struct bench_part bench_files = {
     .command =
         {
             .name = "bench files",
-            .usage = "PATH... [--map] [--keep] [--hold FILE.lwc] [--quick] [--json]",
+            .usage = "PATH... [--map] [--keep] [--direct] [--hold FILE.lwc] [--quick] [--json]",
             .summary = "read the same files from several filesystems",
             .help =
                 "PATH              a file, or a directory whose files are taken: the same bytes "
@@ -225,6 +229,7 @@ const struct bench_part bench_files = {
                 "                  show them; the others are compared with the first\n"
                 "--map             map the files and go through them, whatever stays cached\n"
                 "--keep            read the files, whatever stays cached: in a memory cgroup, say\n"
+                "--direct          read the files with O_DIRECT\n"
                 "--hold FILE.lwc   have the module hold it in RAM meanwhile (RESIDENT)\n"
                 "--quick           one pass: shows that it works\n"
                 "--json            for scripts\n\n"
@@ -233,7 +238,7 @@ const struct bench_part bench_files = {
                 "per GB are those of this process and of the kernel's workers, disk B/B the\n"
                 "bytes that came from disks for each that was read; both include what others do.\n",
         },
-    .accepted = "FmkRqJ",
+    .accepted = "FmkDRqJ",
     .threads = 1,
     .measure = measure,
 };
