@@ -9,7 +9,7 @@ set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 export UM_EXTRA=tests/vm/um-debug.config UM_LIMIT=1500 QEMU_LIMIT=1500 BOOT_LIMIT=5400
 # what QEMU runs: SMP_TESTS is space-separated
-smp_tests="debug_faults.c debug_parallel.c uring_lifetime.c lifetime.c corrupt.c mappings.c"
+smp_tests="debug_faults.c debug_parallel.c parallel.c uring_lifetime.c lifetime.c corrupt.c mappings.c"
 status=0
 
 for name in ${DEBUG_RIGS:-um qemu}; do
