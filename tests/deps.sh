@@ -4,7 +4,7 @@
 set -eu
 packages="gcc make pkg-config liburing-dev libzstd-dev libssl-dev libjansson-dev libpcre2-dev libcmocka-dev python3 python3-numpy clang clang-format llvm openssl"
 # the guests that test the kernel module, and their kernels
-packages="$packages busybox-static cpio e2fsprogs kmod qemu-system-x86 rsync xz-utils libfuse3-dev flex bison bc libelf-dev"
+packages="$packages busybox-static cpio fio python3-pip e2fsprogs kmod qemu-system-x86 rsync xz-utils libfuse3-dev flex bison bc libelf-dev"
 # "style": the checkers of make check-kernel-style, too
 [ "${1:-}" != style ] || packages="$packages sparse coccinelle perl"
 # "bench": what make bench-region compares with

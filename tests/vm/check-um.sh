@@ -49,6 +49,7 @@ case $? in
 esac
 quietly build_module "build/kmod-$rig" "$kernel" ARCH=um || broken "build of the module"
 [ "${LWCMEM_DEBUG:-}" != planted ] || quietly build_planted "build/planted-$rig" "$kernel" ARCH=um || broken "build of planted modules"
+case " $guest_programs " in *programs.sh*) quietly make_python ;; esac
 make_root "$work/root" "build/kmod-$rig/lwcmem.ko" "$guest_programs" || broken "initramfs"
 configure_guest "$work/root" /dev/tty1 /dev/ubda "$limit"
 pack_root "$work/root" "$work/initrd" && make_disk "build/vm/$rig.disk" || broken "initramfs or disk"

@@ -1,7 +1,8 @@
 #!/bin/busybox sh
 # SPDX-License-Identifier: BSD-3-Clause
 # /init of both guests. /payload/rig.conf says what differs: RIG, RESULTS (a tty for records that kernel messages cannot
-# tear), DISK, LIMIT, PARAMS, DEBUG, PROGRAMS. The console gets everything, for a person to read; RESULTS gets records for
+# tear), DISK, LIMIT, PARAMS, DEBUG, PROGRAMS,
+# HOST_PYTHON. The console gets everything, for a person to read; RESULTS gets records for
 # verdict.awk: BEGIN, O (stdout), E (stderr), K (kernel log), LOAD, STUCK, END a program; FATAL; DONE.
 export PATH=/bin
 /bin/busybox --install -s /bin
@@ -171,7 +172,7 @@ load_modules
 mount -t ext4 "$DISK" /data || finish "no data disk"
 dmesg -n 7
 echo 60 > /proc/sys/kernel/hung_task_timeout_secs
-export DATA=/data LWCMEM=/bin/lwcmem MODULE=/payload/lwcmem.ko LWCMEM_PARAMS="$PARAMS" LWCMEM_DEBUG="$DEBUG" HOME=/tmp
+export DATA=/data LWCMEM=/bin/lwcmem MODULE=/payload/lwcmem.ko LWCMEM_PARAMS="$PARAMS" LWCMEM_DEBUG="$DEBUG" HOST_PYTHON="$HOST_PYTHON" HOME=/tmp
 if [ -e /sys/kernel/debug/kmemleak ]; then
 	echo scan=off > /sys/kernel/debug/kmemleak # at the end, not in between
 	echo clear > /sys/kernel/debug/kmemleak

@@ -189,6 +189,17 @@ prepare_rig() { # prepare_rig RIG
 	quietly locked $data.lock make_data || broken "the data"
 }
 
+# The host's python with what tests/vm/python.txt names, for guests that see the host's files. Sets host_python.
+make_python() {
+	local directory=build/vm/python
+	if [ ! -e $directory ] || [ tests/vm/python.txt -nt $directory ]; then
+		rm -rf $directory
+		python3 -m pip install -q --no-deps --only-binary :all: --require-hashes -r tests/vm/python.txt \
+			--target $directory.new && mv $directory.new $directory && touch $directory || return 1
+	fi
+	host_python=$PWD/$directory
+}
+
 broken() {
 	echo "not ok $rig: $1"
 	exit 1
@@ -223,6 +234,7 @@ configure_guest() { # configure_guest ROOT RESULTS DISK LIMIT
 		PARAMS='${LWCMEM_PARAMS:-}'
 		DEBUG='${LWCMEM_DEBUG:-}'
 		PROGRAMS='$(echo $guest_programs)'
+		HOST_PYTHON='${host_python:-}'
 	CONF
 }
 
