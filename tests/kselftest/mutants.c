@@ -253,7 +253,7 @@ static void round_of(void *argument)
     for (int i = 0; i < ROUND; i++)
         one_mutant();
     report(ROUND);
-    CHECK(counts.mounted > ROUND / 32 && counts.mounts_refused > ROUND / 64 &&
+    CHECK(counts.mounted + counts.mounts_refused > ROUND / 16 && counts.mounted > ROUND / 32 &&
               counts.refused > ROUND / 8 && counts.whole > ROUND / 8 &&
               counts.failing > ROUND / 200,
           "the changes are too mild or too harsh");
