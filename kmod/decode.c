@@ -137,13 +137,13 @@ static int decode_entry(struct lwcmem_backing *container, const struct lwc_tile 
 
 	bytes = len ? lwcmem_read_tile(container, buffer, len, lwc_le64(&entry->offset)) :
 		      buffer->stored;
+	read = ktime_get_ns();
+	cost->read_ns += read - start;
 	if (IS_ERR(bytes)) {
 		*problem = "cannot read its stored bytes";
 		return PTR_ERR(bytes);
 	}
-	read = ktime_get_ns();
 	cost->stored += len;
-	cost->read_ns += read - start;
 	if (lwc_crc32c(0, bytes, len) != lwc_le32(&entry->crc))
 		error = LWC_ERR_CRC;
 	else
@@ -168,9 +168,11 @@ static int decode_base(struct lwcmem_tile *tile, u64 ref, struct lwcmem_buffer *
 		       struct lwcmem_cost *cost, const char **problem)
 {
 	struct lwcmem_backing *base = tile->backing->base;
+	u64 start = ktime_get_ns();
 	struct lwc_tile entry;
 	int error = lwcmem_get_tile(base, ref, tile->length, &entry);
 
+	cost->read_ns += ktime_get_ns() - start;
 	if (error) {
 		*problem = entry_problem(error);
 		return error;
@@ -212,10 +214,15 @@ static int decode(struct lwcmem_tile *tile, struct lwcmem_buffer *buffer, u8 *st
 		error = decode_entry(backing, &entry, buffer, decoded, tile->length, cost,
 				     &problem);
 	}
-	if (error)
+	if (error) {
 		report(tile, &object, blamed, ref, error, problem);
-	else if (straight && decoded != straight)
+	} else if (straight && decoded != straight) {
+		start = ktime_get_ns();
 		memcpy(straight, decoded, tile->length);
+		cost->copy_ns = ktime_get_ns() - start;
+	} else if (straight) {
+		atomic64_inc(&backing->stats.tiles_straight);
+	}
 	return error;
 }
 
@@ -228,10 +235,9 @@ int lwcmem_decode_tile(struct lwcmem_tile *tile, struct lwcmem_buffer *buffer, u
 	trace_lwcmem_tile_begin(tile);
 	lwcmem_count_start(stats);
 	error = decode(tile, buffer, straight, &cost);
-	if (!error && straight)
-		atomic64_inc(&stats->tiles_straight);
 	atomic64_add(cost.read_ns, &stats->ns_read);
 	atomic64_add(cost.decode_ns, &stats->ns_decode);
+	atomic64_add(cost.copy_ns, &stats->ns_copy);
 	lwcmem_count_end(stats, error ? 0 : tile->length, cost.stored, tile->readahead);
 	if (error)
 		trace_lwcmem_tile_error(tile, error);

@@ -190,7 +190,7 @@ static void run_later(struct lane *lane)
 	queue_work(lane->read->backing->decoders, &lane->tile.work);
 }
 
-static bool part_done(struct lwcmem_part *part, const u8 *data)
+static enum lwcmem_tile_state part_done(struct lwcmem_part *part, const u8 *data)
 {
 	struct lane *lane = container_of(part, struct lane, part);
 
@@ -200,7 +200,7 @@ static bool part_done(struct lwcmem_part *part, const u8 *data)
 		fail(lane);
 	count_latency(lane);
 	run_later(lane);
-	return false;
+	return LWCMEM_TILE_IDLE;
 }
 
 /* A lane runs once for each tile, so that others get their turn. */

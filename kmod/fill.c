@@ -93,42 +93,44 @@ static unsigned int last_item(const struct lwcmem_part *part)
 }
 
 /*
- * Will somebody ask for the tile again? Folios that are in the cache but not
+ * Will somebody ask for the tile again? Not if the cache has all of it. Folios that are in the cache but not
  * filled have a reader whose part is not here yet. And read-ahead that ends in
  * a folio that two tiles share has decoded the second tile for its first bytes:
  * the next read-ahead wants the rest.
  */
-static bool more_to_come(const struct lwcmem_part *part)
+static enum lwcmem_tile_state tile_state(const struct lwcmem_part *part)
 {
 	const struct lwcmem_batch *batch = part->batch;
 	struct address_space *mapping = batch->region->vfs_inode.i_mapping;
 	pgoff_t index = part->span.start >> PAGE_SHIFT;
 	pgoff_t last = (part->span.start + part->span.length - 1) >> PAGE_SHIFT;
+	bool all = part->span.length == part->span.tile_length;
 
 	for (; index <= last; index++) {
 		if (index >= batch->first && index <= batch->last)
 			continue;
 		switch (lwcmem_folio_state(mapping, index)) {
 		case LWCMEM_FOLIO_PENDING:
-			return true;
+			return LWCMEM_TILE_HELD;
 		case LWCMEM_FOLIO_ABSENT:
 			if (batch->readahead)
-				return true;
+				return LWCMEM_TILE_HELD;
+			all = false;
 			break;
 		case LWCMEM_FOLIO_FILLED:
 			break;
 		}
 	}
-	return false;
+	return all ? LWCMEM_TILE_SPENT : LWCMEM_TILE_IDLE;
 }
 
-static bool part_done(struct lwcmem_part *part, const u8 *data)
+static enum lwcmem_tile_state part_done(struct lwcmem_part *part, const u8 *data)
 {
 	struct lwcmem_batch *batch = part->batch;
 	struct lwcmem_backing *backing = lwcmem_backing_of(&batch->region->vfs_inode);
 	unsigned int first = part->first, last = last_item(part), i;
 	u64 start = ktime_get_ns(), end;
-	bool more;
+	enum lwcmem_tile_state state;
 
 	for (i = first; i <= last; i++) {
 		if (data)
@@ -137,7 +139,7 @@ static bool part_done(struct lwcmem_part *part, const u8 *data)
 			WRITE_ONCE(batch->items[i].failed, true);
 	}
 	end = ktime_get_ns();
-	more = more_to_come(part);
+	state = tile_state(part);
 	atomic_dec(&backing->parts);
 	atomic64_add(end - start, &backing->stats.ns_copy);
 	lwcmem_count_latency(&backing->stats, end - part->requested);
@@ -146,7 +148,7 @@ static bool part_done(struct lwcmem_part *part, const u8 *data)
 		item_done(&batch->items[i]);
 	if (refcount_dec_and_test(&batch->parts_left))
 		batch_free(batch);
-	return more;
+	return state;
 }
 
 /* First and behind the last byte of the batch, without what is behind the end of the view. */

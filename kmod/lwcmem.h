@@ -304,14 +304,21 @@ extern const struct address_space_operations lwcmem_aops;
 
 struct lwcmem_batch;
 
+enum lwcmem_tile_state {
+	LWCMEM_TILE_BUSY,	/* its work is queued or runs */
+	LWCMEM_TILE_IDLE,	/* decoded, on the list of idle ones */
+	LWCMEM_TILE_SPENT,	/* the same, at its front: the page cache has all of it */
+	LWCMEM_TILE_HELD,	/* decoded, on the list of held ones: somebody will come */
+};
+
 /* A part of a tile that somebody waits for: a batch of folios, or a direct read. */
 struct lwcmem_part {
 	struct list_head node;
 	/*
 	 * The tile is there, or data is NULL: it failed. The part is gone then.
-	 * True if others are about to ask for the same tile.
+	 * How the tile should rest: held, if others are about to ask for it.
 	 */
-	bool (*done)(struct lwcmem_part *part, const u8 *data);
+	enum lwcmem_tile_state (*done)(struct lwcmem_part *part, const u8 *data);
 	struct lwcmem_span span;
 	u64 requested;		/* ktime_get_ns */
 	struct lwcmem_batch *batch;	/* of folios; the fields below are its own */
@@ -333,13 +340,6 @@ bool lwcmem_direct_wanted(struct kiocb *iocb, const struct iov_iter *to);
 ssize_t lwcmem_direct_read(struct kiocb *iocb, struct iov_iter *to);
 
 /* --- tiles.c --- */
-
-enum lwcmem_tile_state {
-	LWCMEM_TILE_BUSY,	/* its work is queued or runs */
-	LWCMEM_TILE_IDLE,	/* decoded, on the list of idle ones */
-	LWCMEM_TILE_SPENT,	/* the same, at its front: the page cache has all of it */
-	LWCMEM_TILE_HELD,	/* decoded, on the list of held ones: somebody will come */
-};
 
 /* A tile that somebody waits for, or that was decoded lately. */
 struct lwcmem_tile {
@@ -415,6 +415,7 @@ struct lwcmem_cost {
 	u32 stored;		/* bytes read, 0 before they are all there */
 	u64 read_ns;		/* for its entries and stored bytes */
 	u64 decode_ns;		/* crc and decoding */
+	u64 copy_ns;		/* of a tile that could not be decoded where it belongs */
 };
 
 /*

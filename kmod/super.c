@@ -166,7 +166,9 @@ static void kill_super(struct super_block *sb)
 
 static int super_test(struct super_block *sb, struct fs_context *context)
 {
-	return lwcmem_backing_same(sb->s_fs_info, context->s_fs_info);
+	/* not one that ends: nobody may have to wait for what its file still owes it */
+	return atomic_read(&sb->s_active) &&
+	       lwcmem_backing_same(sb->s_fs_info, context->s_fs_info);
 }
 
 static int get_backing_tree(struct fs_context *context)

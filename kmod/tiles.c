@@ -38,14 +38,8 @@ static enum lwcmem_tile_state parts_done(struct list_head *parts, const u8 *data
 	enum lwcmem_tile_state state = LWCMEM_TILE_IDLE;
 	struct lwcmem_part *part, *next;
 
-	list_for_each_entry_safe(part, next, parts, node) {
-		bool whole = part->batch && part->span.length == part->span.tile_length;
-
-		if (part->done(part, data))
-			state = LWCMEM_TILE_HELD;
-		else
-			state = whole ? LWCMEM_TILE_SPENT : LWCMEM_TILE_IDLE;
-	}
+	list_for_each_entry_safe(part, next, parts, node)
+		state = part->done(part, data);
 	return state;
 }
 

@@ -15,13 +15,14 @@
  * directories belong to the owner of the .lwc, and have the time at which it was
  * modified; inode numbers are the same each time. All names are checked: a table of
  * files that is no tree gives EBADMSG, more than 1048576 files EFBIG, other errors
- * are those of ATTACH, and the kernel log says which. The only option is base=PATH,
+ * are those of ATTACH, and the kernel log says which, or, after fsopen(2), the log that is read
+ * from its descriptor. The only option is base=PATH,
  * the base of a container that depends on one, opened as the caller; a second one,
  * or one in a remount that is not the mount's, gives EINVAL (so does any other
  * option), and /proc/mounts shows it. An option ends at a comma: give a path that has
  * one by fsconfig(2), or as /proc/self/fd/N. The .lwc and its base may be removed
- * while it is mounted. umount waits for tiles that are being decoded, if nothing else uses
- * the container.
+ * while it is mounted; a remount then goes without the option. umount waits for tiles that are
+ * being decoded, if nothing else uses the container.
  *
  * All regions and mounts of one container (same inode, same generation, same inode of
  * the base) share one page cache, and inodes: the file of a mount is the
