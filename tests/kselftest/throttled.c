@@ -3,6 +3,7 @@
  * A backing whose answers wait until the test lets them go: what must not wait for it does not,
  * what must overlap does, without any measuring of time.
  */
+#include "libmount.h"
 #include "libtables.h"
 #include "libthrottle.h"
 
@@ -17,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PATIENCE = 40, READERS = 8, FAR = 16 };
+enum { PATIENCE = 40, READERS = 8, FAR = 16, TILE = 128 * 1024 };
 
 static struct throttle *throttle;
 static struct view view;
@@ -496,6 +497,56 @@ static void closing(void)
     CHECK(counts_become(control, base.backings, base.regions, PATIENCE), "the region stays");
 }
 
+static void unmount(void *unused)
+{
+    (void)unused;
+    CHECK_OK(umount("./mnt"));
+}
+
+static bool unmounting(void *mount)
+{
+    struct stat stat;
+
+    CHECK_OK(lstat("./mnt", &stat));
+    return stat.st_dev != *(const dev_t *)mount;
+}
+
+static void attach_and_read(void *unused)
+{
+    struct view region = new_region();
+
+    (void)unused;
+    check_range(&region, b.start, b.length);
+    close(region.fd);
+}
+
+/* umount waits for the backing; who attaches the same container does not wait with it. */
+static void attach_beside_umount(void)
+{
+    int control = open_control(), hold, fd;
+    struct lwcmem_query base = query(control);
+    struct stat mount;
+    pid_t unmounter;
+
+    start();
+    close(view.fd);
+    mount_at(throttle_path(), "./mnt");
+    CHECK_OK(lstat("./mnt", &mount));
+    fd = CHECK_OK(open("./mnt/model.safetensors", O_RDONLY | O_CLOEXEC));
+    hold = hold_tile(&a);
+    for (uint64_t at = 0; at < view.size; at += TILE)
+        CHECK(!posix_fadvise(fd, (off_t)at, TILE, POSIX_FADV_WILLNEED), "fadvise");
+    throttle_wait(throttle, hold, 1, PATIENCE);
+    CHECK_OK(close(fd));
+    unmounter = start_child(unmount, NULL);
+    CHECK(wait_until(unmounting, &mount.st_dev, PATIENCE), "umount does not begin");
+    join_child(start_child(attach_and_read, NULL), "who attaches");
+    CHECK(throttle_waiting(throttle, hold) == 1, "the backing's read did not wait");
+    throttle_release(throttle, hold);
+    join_child(unmounter, "umount");
+    CHECK(counts_become(control, base.backings, base.regions, PATIENCE), "the mount stays");
+}
+
 static long slab_kib(void)
 {
     FILE *file = fopen("/proc/meminfo", "re");
@@ -550,6 +601,7 @@ static const struct test_case cases[] = {
     {"the backing ends early and recovers", backing_ends, 100},
     {"the backing of the tables fails and recovers", tables_fail, 100},
     {"closing waits for nothing", closing, 100},
+    {"attach beside an umount that waits", attach_beside_umount, 100},
     {"what waits for a slow backing is bounded", bounded, 100},
     {"attach fails with the backing", attach_fails, 100},
     {"attach reads no tile", attach_is_lazy, 90},
