@@ -7,7 +7,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 suite=${1:-user} filter=${2:-}
-jobs=$(nproc) passed=0 failed=0 skips=()
+jobs=$(nproc) passed=0 failed=0 started=0 skips=()
 logs=$(mktemp -d) && trap 'rm -rf "$logs"' EXIT
 # what runs in the background does not hear Ctrl-C
 trap 'trap "" TERM; kill 0; exit 130' INT TERM
@@ -69,6 +69,7 @@ each() {
 	for file; do
 		case $file in *.d | *.o) continue ;; *"$filter"*) ;; *) continue ;; esac
 		[ "$(jobs -pr | wc -l)" -lt "$at_once" ] || wait -n
+		started=$((started + 1))
 		"$kind" "$file" &
 	done
 	wait
@@ -89,9 +90,12 @@ tally() {
 	for file in "$logs"/verdict.*; do
 		[ -e "$file" ] || continue
 		readarray -t counts < "$file"
+		started=$((started - 1))
 		passed=$((passed + ${counts[0]% *})) failed=$((failed + ${counts[0]#* }))
 		skips+=(${counts[@]+"${counts[@]:1}"})
 	done
+	[ "$started" = 0 ] || echo "not ok $started tests were killed, or could not say what they found"
+	failed=$((failed + started))
 }
 
 finish() {
@@ -108,7 +112,7 @@ guest() {
 	models
 	export LWCMEM_TESTS=$filter
 	filter=
-	script "$1"
+	each 1 script "$1"
 	finish
 }
 

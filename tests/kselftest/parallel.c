@@ -73,12 +73,18 @@ static void mount_and_umount(const char *directory, int model, bool lazily, stru
     munmap((void *)view.want, view.size);
 }
 
+/* One of four goes on until it is killed. */
+static bool to_be_killed(const struct member *member)
+{
+    return member->number % 4 == 3;
+}
+
 static void take_turns(void *argument)
 {
     const struct member *self = argument;
     struct random seed = {self->number};
 
-    for (int i = 0; i < TURNS; i++) {
+    for (int i = 0; i < TURNS || to_be_killed(self); i++) {
         int model = random_below(&seed, MODELS), what = random_below(&seed, 6);
 
         if (what < 3)
@@ -99,16 +105,13 @@ static void know_models(void)
     }
 }
 
-/* The process, unless it was killed, ended well; what it left mounted is taken away. */
+/* The process ended well, or was killed; what it left mounted is taken away. */
 static void end_member(const struct member *member, pid_t child)
 {
     int status = wait_child(child, 200, "a process that attaches and mounts");
 
-    if (member->number % 4 != 3)
-        CHECK(!status, "process %d ends with status 0x%x", member->number, status);
-    else
-        CHECK(!status || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL), "status 0x%x",
-              status);
+    CHECK(to_be_killed(member) ? WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL : !status,
+          "process %d ends with status 0x%x", member->number, status);
     while (!umount2(member->directory, MNT_DETACH))
         ;
 }

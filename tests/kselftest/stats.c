@@ -259,12 +259,20 @@ static void memory_shown(void)
 {
     struct view view = open_cold("aligned");
     uint64_t before = fdinfo(view.fd, "lwcmem-bytes-buffers"), cached;
+    static uint8_t page[PAGE] __attribute__((aligned(PAGE)));
+    char path[40];
+    int direct;
 
     CHECK(before > 2 * LWC_TILE_MAX, "one buffer has %" PRIu64 " bytes", before);
     check_read(&view, 1 << 18);
     cached = fdinfo(view.fd, "lwcmem-bytes-cached");
     CHECK(cached == (view.size + PAGE - 1) / PAGE * PAGE, "%" PRIu64 " bytes are cached", cached);
     CHECK(fdinfo(view.fd, "lwcmem-bytes-buffers") % before == 0, "buffers differ in size");
+    /* parts of two tiles, whose rest somebody may want */
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", view.fd);
+    direct = CHECK_OK(open(path, O_RDONLY | O_CLOEXEC | O_DIRECT));
+    for (uint64_t at = 0; at < view.size; at += view.size / 2 / PAGE * PAGE)
+        CHECK(pread(direct, page, PAGE, (off_t)at) > 0, "pread: %m");
     CHECK(fdinfo(view.fd, "lwcmem-bytes-buffers") > before, "no buffer was added");
     make_cold(&view);
     CHECK(!fdinfo(view.fd, "lwcmem-bytes-cached"), "a cold region has pages");
