@@ -79,7 +79,7 @@ check-vm: deps
 	bash tests/run.sh vm
 check-um: deps
 	bash tests/run.sh um
-# Kernels with KASAN, lockdep, kmemleak and injected faults; half an hour, and the kernels' build the first time.
+# Kernels with KASAN, lockdep, kmemleak and injected faults; two hours, and the kernels' build the first time.
 check-debug: deps
 	bash tests/run.sh debug
 check-kernel-style: deps

@@ -7,7 +7,7 @@
 # of the names of the tests to run), DEBUG_RIGS ("um qemu").
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
-export UM_EXTRA=tests/vm/um-debug.config UM_LIMIT=1500 QEMU_LIMIT=1500 BOOT_LIMIT=5400
+export UM_EXTRA=tests/vm/um-debug.config UM_LIMIT=3600 QEMU_LIMIT=3600 BOOT_LIMIT=9000
 # what QEMU runs: SMP_TESTS is space-separated
 smp_tests="debug_faults.c debug_parallel.c parallel.c uring_lifetime.c lifetime.c corrupt.c mappings.c"
 status=0
