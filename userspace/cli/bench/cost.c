@@ -36,17 +36,65 @@ static double worker_seconds(const char *pid)
     return host_number("", path, &ran) ? 1e-9 * (double)ran : seconds;
 }
 
-static double workers_seconds(void)
+/* Each by itself, as one that ends takes its figure with it. */
+struct worker {
+    long pid;
+    double seconds;
+};
+
+struct sample {
+    double seconds, own, disk;
+    struct worker *workers;
+    size_t count;
+};
+
+static int add_worker(struct sample *sample, struct worker worker, struct failure *failure)
+{
+    if (sample->count % 64 == 0) {
+        struct worker *grown =
+            realloc(sample->workers, (sample->count + 64) * sizeof(*sample->workers));
+
+        if (!grown)
+            return fail(failure, "out of memory for the kernel's threads");
+        sample->workers = grown;
+    }
+    sample->workers[sample->count++] = worker;
+    return 0;
+}
+
+static int read_workers(struct sample *sample, struct failure *failure)
 {
     DIR *proc = opendir("/proc");
     struct dirent *entry;
-    double seconds = 0;
+    int result = 0;
 
-    while (proc && (entry = readdir(proc)))
-        if (isdigit((unsigned char)entry->d_name[0]))
-            seconds += worker_seconds(entry->d_name);
+    while (result == 0 && proc && (entry = readdir(proc))) {
+        double seconds =
+            isdigit((unsigned char)entry->d_name[0]) ? worker_seconds(entry->d_name) : 0;
+
+        if (seconds > 0)
+            result = add_worker(sample, (struct worker){atol(entry->d_name), seconds}, failure);
+    }
     if (proc)
         closedir(proc);
+    return result;
+}
+
+/* What one did that has ended since is lost. */
+static double workers_between(const struct sample *start, const struct sample *end)
+{
+    double seconds = 0;
+
+    for (size_t i = 0; i < end->count; i++) {
+        double before = 0;
+
+        /* one that ran for less than it had is another one with the same number */
+        for (size_t j = 0; j < start->count; j++)
+            if (start->workers[j].pid == end->workers[i].pid &&
+                start->workers[j].seconds <= end->workers[i].seconds)
+                before = start->workers[j].seconds;
+        seconds += end->workers[i].seconds - before;
+    }
     return seconds;
 }
 
@@ -58,15 +106,33 @@ static double disk_bytes(void)
     return 1024.0 * (double)host_line_number(text, "pgpgin");
 }
 
-struct bench_cost bench_cost_now(void)
+static double own_seconds(void)
 {
-    struct bench_cost cost = {.disk = disk_bytes(), .cpu = workers_seconds()};
     struct timespec own;
 
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &own);
-    cost.cpu += (double)own.tv_sec + 1e-9 * (double)own.tv_nsec;
-    cost.seconds = seconds_now();
-    return cost;
+    return (double)own.tv_sec + 1e-9 * (double)own.tv_nsec;
+}
+
+/* The clocks last here and first at the end, that they have no sampling in them. */
+static int sample_start(struct sample *sample, struct failure *failure)
+{
+    sample->disk = disk_bytes();
+    if (read_workers(sample, failure) < 0)
+        return -1;
+    sample->own = own_seconds();
+    sample->seconds = seconds_now();
+    return 0;
+}
+
+static int sample_end(struct sample *sample, struct failure *failure)
+{
+    sample->seconds = seconds_now();
+    sample->own = own_seconds();
+    if (read_workers(sample, failure) < 0)
+        return -1;
+    sample->disk = disk_bytes();
+    return 0;
 }
 
 static int by_value(const void *a, const void *b)
@@ -87,32 +153,44 @@ struct turns {
     double gb_per_s[TURNS], cpu_s_per_gb[TURNS], disk_per_byte[TURNS];
 };
 
+struct cost {
+    double seconds, cpu, disk, bytes;
+};
+
+static int add_pass(struct bench_way *way, struct cost *sum, struct failure *failure)
+{
+    struct sample start = {0}, end = {0};
+    int result = -1;
+
+    if (sample_start(&start, failure) == 0 && way->pass(way->context, &sum->bytes, failure) == 0 &&
+        sample_end(&end, failure) == 0) {
+        sum->seconds += end.seconds - start.seconds;
+        sum->cpu += end.own - start.own + workers_between(&start, &end);
+        sum->disk += end.disk - start.disk;
+        result = 0;
+    }
+    free(start.workers);
+    free(end.workers);
+    return result;
+}
+
 static int take_turn(struct bench_way *way, struct turns *turns, size_t turn, bool quick,
                      struct failure *failure)
 {
-    struct bench_cost sum = {0};
-    double bytes = 0;
+    struct cost sum = {0};
 
     bench_progress(way->name);
     do {
-        struct bench_cost start, end;
-
         if (cli_check_interrupt(failure) < 0 ||
-            (way->before && way->before(way->context, failure) < 0))
+            (way->before && way->before(way->context, failure) < 0) ||
+            add_pass(way, &sum, failure) < 0)
             return -1;
-        start = bench_cost_now();
-        if (way->pass(way->context, &bytes, failure) < 0)
-            return -1;
-        end = bench_cost_now();
-        sum.seconds += end.seconds - start.seconds;
-        sum.cpu += end.cpu - start.cpu;
-        sum.disk += end.disk - start.disk;
     } while (!quick && sum.seconds < TURN_SECONDS);
-    if (!(bytes > 0))
+    if (!(sum.bytes > 0))
         return fail(failure, "%s: there is nothing to read", way->name);
-    turns->gb_per_s[turn] = bytes / sum.seconds / 1e9;
-    turns->cpu_s_per_gb[turn] = sum.cpu / bytes * 1e9;
-    turns->disk_per_byte[turn] = sum.disk / bytes;
+    turns->gb_per_s[turn] = sum.bytes / sum.seconds / 1e9;
+    turns->cpu_s_per_gb[turn] = sum.cpu / sum.bytes * 1e9;
+    turns->disk_per_byte[turn] = sum.disk / sum.bytes;
     return 0;
 }
 

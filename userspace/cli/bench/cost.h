@@ -14,15 +14,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct bench_cost {
-    double seconds;
-    double cpu;  /* seconds */
-    double disk; /* bytes */
-};
-
-/* Since some moment; only differences mean something. */
-struct bench_cost bench_cost_now(void);
-
 /* A way to get at the decoded bytes of a model. */
 struct bench_way {
     char name[64];
