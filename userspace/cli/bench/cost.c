@@ -202,13 +202,18 @@ int bench_cost_race(struct bench_way *ways, size_t count, bool quick, struct fai
 
     if (!turns)
         return fail(failure, "out of memory for the times");
-    /* the first round warms up, and is written over */
-    for (size_t round = 0; round <= rounds && result == 0; round++)
+    /* The first round warms up, and is written over. Each begins a round; but for that all have
+       the same one before them, as a way may need what that one left in a cache. */
+    for (size_t round = 0; round <= rounds && result == 0; round++) {
+        for (size_t i = 0; i < count && round == 1; i++)
+            if (ways[i].begin)
+                ways[i].begin(ways[i].context);
         for (size_t i = 0; i < count && result == 0; i++) {
-            size_t way = (i + round) % count; /* nobody always follows the same one */
+            size_t way = (i + round) % count;
 
             result = take_turn(&ways[way], &turns[way], round ? round - 1 : 0, quick, failure);
         }
+    }
     for (size_t i = 0; i < count && result == 0; i++) {
         ways[i].gb_per_s = median(turns[i].gb_per_s, rounds);
         ways[i].cpu_s_per_gb = median(turns[i].cpu_s_per_gb, rounds);

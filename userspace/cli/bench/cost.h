@@ -21,6 +21,8 @@ struct bench_way {
     int (*pass)(void *context, double *bytes, struct failure *failure);
     /* Before each pass, not timed: what must not be in a cache; NULL: nothing. */
     int (*before)(void *context, struct failure *failure);
+    /* Before the first turn that is counted: forget what passes noted so far; NULL: nothing. */
+    void (*begin)(void *context);
     void *context;
     size_t baseline; /* number of the way that it is compared with */
     /* results: medians */

@@ -64,7 +64,7 @@ struct reading {
     const struct requests *requests;
     int fd;
     unsigned int depth; /* 0: pread */
-    struct lwcmem_info start, sum;
+    struct lwcmem_info sum;
     double bytes;
 };
 
@@ -304,6 +304,14 @@ static int read_region(void *context, double *bytes, struct failure *failure)
     return 0;
 }
 
+static void begin(void *context)
+{
+    struct reading *reading = context;
+
+    reading->sum = (struct lwcmem_info){0};
+    reading->bytes = 0;
+}
+
 static int drop(void *context, struct failure *failure)
 {
     struct reading *reading = context;
@@ -339,6 +347,7 @@ static void add(struct race *race, struct reading reading, const char *name,
     race->readings[race->count] = reading;
     *way = (struct bench_way){.pass = read_region,
                               .before = before,
+                              .begin = begin,
                               .context = &race->readings[race->count],
                               .baseline = DECODE_HERE};
     snprintf(way->name, sizeof(way->name), "%s", name);
