@@ -202,8 +202,8 @@ int bench_cost_race(struct bench_way *ways, size_t count, bool quick, struct fai
 
     if (!turns)
         return fail(failure, "out of memory for the times");
-    /* The first round warms up, and is written over. Each begins a round; but for that all have
-       the same one before them, as a way may need what that one left in a cache. */
+    /* The first round warms up, and is written over. Each round begins with the next way;
+       but for that a way comes after the same one, as it may need what that left in a cache. */
     for (size_t round = 0; round <= rounds && result == 0; round++) {
         for (size_t i = 0; i < count && round == 1; i++)
             if (ways[i].begin)
