@@ -153,6 +153,10 @@ refuse "--cols that are no groups" 2 "multiple of 64" bench gemv --cols 100
 refuse "--rows 0" 2 "number of rows" bench gemv --rows 0
 refuse "--rows -1" 2 "number of rows" bench gemv --rows -1
 refuse "--page-size 1G" 2 "4k or 2M" bench gemv --page-size 1G
+for pair in "--map --keep" "--map --direct" "--keep --direct"; do
+	# shellcheck disable=SC2086
+	refuse "files $pair" 2 "one of --map, --keep and --direct" bench files --quick $pair model
+done
 check "--help" bench --help
 look "it names the parts" grep -q '^advise' 
 

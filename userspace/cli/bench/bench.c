@@ -138,6 +138,8 @@ static int run_part(const struct bench_part *part, int argc, char **argv)
     if (options.last_threads > cli_default_threads())
         return cli_usage(&part->command,
                          "-j: each thread needs a CPU of its own; this process may use fewer");
+    if (options.map + options.keep + options.direct > 1)
+        return cli_usage(&part->command, "give one of --map, --keep and --direct");
     if (optind < argc && strchr(part->accepted, 'f'))
         options.file = argv[optind++];
     if (strchr(part->accepted, 'F')) {

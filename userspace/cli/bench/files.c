@@ -220,7 +220,7 @@ const struct bench_part bench_files = {
     .command =
         {
             .name = "bench files",
-            .usage = "PATH... [--map] [--keep] [--direct] [--hold FILE.lwc] [--quick] [--json]",
+            .usage = "PATH... [--map|--keep|--direct] [--hold FILE.lwc] [--quick] [--json]",
             .summary = "read the same files from several filesystems",
             .help =
                 "PATH              a file, or a directory whose files are taken: the same bytes "
