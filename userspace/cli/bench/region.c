@@ -438,8 +438,11 @@ static int set_up_decoder(struct rig *rig, struct failure *failure)
         return -1;
     rig->isa = info.isa;
     rig->stored = malloc(LWC_TILE_MAX);
-    if (!rig->stored || decoder_isa_mask(info.isa, &mask) < 0)
+    if (!rig->stored)
         return fail(failure, "out of memory for a tile");
+    if (decoder_isa_mask(info.isa, &mask) < 0)
+        return fail(failure, "the kernel module decodes with %s, which this program does not know",
+                    info.isa);
     return decoder_init(&rig->decoder, mask, failure);
 }
 
@@ -580,7 +583,9 @@ const struct bench_part bench_region = {
                 "tiles or 64 KiB at a time; xN: so many reads in flight. straight: tiles that\n"
                 "were decoded right into the reader's memory, which must be in one piece for\n"
                 "the kernel: huge pages are. Stored bytes come from where they are: read the\n"
-                "file once before, to have them in the page cache.\n",
+                "file once before, to have them in the page cache.\n\n"
+                "Decoding here has one thread, reads in flight may have all CPUs: \"of GB/s\"\n"
+                "compares unlike things, \"of CPU\" is fair.\n",
         },
     .accepted = "fpHRaqJ",
     .threads = 1,
