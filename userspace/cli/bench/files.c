@@ -96,9 +96,11 @@ static int read_all(void *context, double *bytes, struct failure *failure)
         ssize_t got = 1;
 
         /* never from where a file ends: O_DIRECT may refuse that */
-        while (got > 0 && (uint64_t)done < place->files[i].size &&
+        while (got > 0 && (uint64_t)done < place->files[i].size && !cli_interrupted() &&
                (got = pread(place->files[i].fd, place->buffer, READ_BYTES, done)) > 0)
             done += got;
+        if (cli_check_interrupt(failure) < 0)
+            return -1;
         if (got < 0)
             return fail_errno(failure, errno, "%s: cannot read", place->path);
         *bytes += (double)done;
@@ -111,8 +113,12 @@ static void touch(const uint8_t *map, uint64_t size)
 {
     uint64_t sum = 0;
 
-    for (uint64_t i = 0; i + sizeof(uint64_t) <= size; i += 64)
-        sum += *(const uint64_t *)(map + i);
+    for (uint64_t start = 0; start < size && !cli_interrupted(); start += READ_BYTES) {
+        uint64_t end = size - start < READ_BYTES ? size : start + READ_BYTES;
+
+        for (uint64_t i = start; i + sizeof(uint64_t) <= end; i += 64)
+            sum += *(const uint64_t *)(map + i);
+    }
     __asm__ volatile("" : : "r"(sum));
 }
 
@@ -131,6 +137,8 @@ static int map_all(void *context, double *bytes, struct failure *failure)
             return fail_errno(failure, errno, "%s: cannot map", place->path);
         touch(map, file->size);
         munmap(map, file->size);
+        if (cli_check_interrupt(failure) < 0)
+            return -1;
         *bytes += (double)file->size;
     }
     return 0;

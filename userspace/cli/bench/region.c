@@ -171,7 +171,8 @@ static int decode_all(struct rig *rig, bool mapped, double *bytes, struct failur
         for (uint64_t tile = 0; tile < object->tile_count; tile++) {
             uint8_t *out = next_place(rig, &used, lwc_tile_length(object, tile));
 
-            if ((mapped ? decode_mapped(rig, object, tile, out, failure)
+            if (cli_check_interrupt(failure) < 0 ||
+                (mapped ? decode_mapped(rig, object, tile, out, failure)
                         : container_read_tile(rig->container, &rig->decoder, object, tile,
                                               rig->stored, out, failure)) < 0)
                 return -1;
@@ -195,6 +196,8 @@ static int decode_mapping(void *context, double *bytes, struct failure *failure)
 
 static int bad_read(const struct rig *rig, int result, struct failure *failure)
 {
+    if (cli_check_interrupt(failure) < 0)
+        return -1;
     if (result < 0)
         return fail_errno(failure, -result, "%s: cannot read its region",
                           container_path(rig->container));
@@ -204,7 +207,7 @@ static int bad_read(const struct rig *rig, int result, struct failure *failure)
 
 static int pread_all(const struct reading *reading, double *bytes, struct failure *failure)
 {
-    for (size_t i = 0; i < reading->requests->count; i++) {
+    for (size_t i = 0; i < reading->requests->count && !cli_interrupted(); i++) {
         const struct request *request = &reading->requests->list[i];
         ssize_t got = pread(reading->fd, reading->rig->ring + i % SLOTS * SLOT_BYTES, request->size,
                             (off_t)request->offset);
@@ -213,7 +216,7 @@ static int pread_all(const struct reading *reading, double *bytes, struct failur
             return bad_read(reading->rig, got < 0 ? -errno : 0, failure);
         *bytes += request->bytes;
     }
-    return 0;
+    return cli_check_interrupt(failure);
 }
 
 /* The slots in which nothing is on its way, the one that is free for longest first. */
@@ -262,7 +265,8 @@ static int uring_all(const struct reading *reading, double *bytes, struct failur
         int result;
 
         in_flight = SLOTS - (slots.given - slots.taken);
-        for (; worst > 0 && in_flight < reading->depth && next < reading->requests->count;
+        for (; worst > 0 && !cli_interrupted() && in_flight < reading->depth &&
+               next < reading->requests->count;
              in_flight++)
             queue(reading, &slots, next++);
         if (!in_flight)
@@ -272,7 +276,7 @@ static int uring_all(const struct reading *reading, double *bytes, struct failur
             return fail_errno(failure, -result, "io_uring");
         reap(reading, &slots, bytes, &worst);
     } while (true);
-    return worst > 0 ? 0 : bad_read(reading->rig, worst, failure);
+    return worst > 0 ? cli_check_interrupt(failure) : bad_read(reading->rig, worst, failure);
 }
 
 static int ask(const struct rig *rig, struct lwcmem_info *info, struct failure *failure)
@@ -527,7 +531,7 @@ static int measure_attach(const struct bench_options *options, struct failure *f
             close(region);
         }
         container_close(container);
-        if (region < 0)
+        if (region < 0 || cli_check_interrupt(failure) < 0)
             return -1;
     }
     qsort(seconds, ATTACHES, sizeof(seconds[0]), by_value);
