@@ -119,20 +119,23 @@ advise() {
 		}'
 }
 
-# limited PERCENT COMMAND...: in a memory cgroup with so much of the decoded size
-limited() {
-	percent=$1
-	shift
-	echo $(($(du -sk "$dir/model" | cut -f1) * 1024 / 100 * percent)) > "$cgroups/lwcmem-bench/memory.max"
-	# shellcheck disable=SC2016
-	sh -c 'echo $$ > "$0/cgroup.procs"; exec "$@"' "$cgroups/lwcmem-bench" "$@"
+# limit PERCENT: gives the memory cgroup so much of the decoded size
+limit() {
+	echo $(($(du -sk "$dir/model" | cut -f1) * 1024 / 100 * $1)) > "$cgroups/lwcmem-bench/memory.max"
 }
-cold() {
+# limited FILE ARGUMENTS...: bench files in that cgroup, with cold caches; what it prints into FILE
+limited() {
+	out=$work/$1
+	shift
 	sync
 	echo 1 > /proc/sys/vm/drop_caches
+	# shellcheck disable=SC2016
+	sh -c '{ echo $$ > "$0/cgroup.procs"; } 2> /dev/null || { echo "cannot enter $0"; exit 1; }; exec "$@"' \
+		"$cgroups/lwcmem-bench" "$LWCMEM" bench files "$@" $quick > "$out" 2>&1 || failed=1
 }
 # row FILE WAY NAME: of the table of memory
 row() {
+	[ -n "$(cell "$1" "$2" 2)" ] || { printf '%-30s %8s\n' "$3" failed; return; }
 	printf '%s  %s  %s  %s\n' "$3" "$(cell "$1" "$2" 2)" "$(cell "$1" "$2" 3)" "$(cell "$1" "$2" 4)" | awk -F '  ' -v cpus="$(grep -c ^processor /proc/cpuinfo)" '{
 		printf "%-30s %8.2f %9.3f %9.2f", $1, $2, $3, $4
 		count = split("0.5 1 2 5", disk, " ")
@@ -146,27 +149,28 @@ row() {
 
 # All bytes again and again, with less memory than they need.
 memory() {
-	if ! grep -qw memory "$cgroups/cgroup.controllers" 2> /dev/null || ! mkdir "$cgroups/lwcmem-bench" 2> /dev/null; then
-		echo "no memory cgroups: without memory.max"
+	if ! grep -qw memory "$cgroups/cgroup.controllers" 2> /dev/null ||
+		! { echo +memory > "$cgroups/cgroup.subtree_control" && mkdir -p "$cgroups/lwcmem-bench"; } 2> /dev/null ||
+		[ ! -e "$cgroups/lwcmem-bench/memory.max" ]; then
+		echo "no memory cgroup in $cgroups: without memory.max"
 		return
 	fi
-	echo +memory > "$cgroups/cgroup.subtree_control" 2> /dev/null
 	for percent in 75 90; do
+		if ! limit $percent; then
+			echo "without memory.max = $percent % of the decoded size" && failed=1
+			continue
+		fi
 		title "$way, all of it in a circle, memory.max = $percent % of the decoded size"
-		cold
-		limited "$percent" "$LWCMEM" bench files $circle "$dir/model" $quick > "$work/plain" 2>&1 || failed=1
-		cold
-		limited "$percent" "$LWCMEM" bench files $circle $region $quick > "$work/mapped" 2>&1 || failed=1
-		cold
-		limited "$percent" "$LWCMEM" bench files $circle $region --hold "$dir/model.lwc" $quick > "$work/held" 2>&1 || failed=1
-		cold
-		limited "$percent" "$LWCMEM" bench files --direct $region --hold "$dir/model.lwc" $quick > "$work/direct" 2>&1 || failed=1
+		limited plain $circle "$dir/model"
+		limited mapped $circle $region
+		limited held $circle $region --hold "$dir/model.lwc"
+		limited direct --direct $region --hold "$dir/model.lwc"
 		printf '%-30s %8s %9s %9s   computed GB/s, disk of 0.5, 1, 2, 5 GB/s\n' "" GB/s "CPU s/GB" "disk B/B"
 		row "$work/plain" "$way, model" "plain files"
 		row "$work/mapped" "$way, bench-region" "region"
 		row "$work/held" "$way, bench-region" "region, container held in RAM"
 		row "$work/direct" "direct, bench-region" "the same, direct reads"
-		for out in plain mapped held direct; do grep '^lwcmem: ' "$work/$out"; done
+		for out in plain mapped held direct; do grep -e '^lwcmem: ' -e '^cannot enter ' "$work/$out"; done
 	done
 	echo
 	echo "GB/s: with the disk of this machine. Computed: all CPUs decoding or the disk, whichever takes longer."
