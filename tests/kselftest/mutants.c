@@ -253,9 +253,8 @@ static void round_of(void *argument)
     for (int i = 0; i < ROUND; i++)
         one_mutant();
     report(ROUND);
-    CHECK(counts.mounted + counts.mounts_refused > ROUND / 16 && counts.mounted > ROUND / 32 &&
-              counts.refused > ROUND / 8 && counts.whole > ROUND / 8 &&
-              counts.failing > ROUND / 200,
+    CHECK(counts.mounted > ROUND / 50 && counts.mounts_refused + counts.mounted > ROUND / 20 &&
+              counts.refused > ROUND / 8 && counts.whole > ROUND / 20 && counts.failing,
           "the changes are too mild or too harsh");
 }
 
