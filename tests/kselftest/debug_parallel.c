@@ -68,6 +68,7 @@ static void use(void *argument)
     while (!shared[2]) {
         struct lwcmem_attach request = {.size = sizeof(request), .view = LWCMEM_VIEW_ARENA};
         int control = open(LWCMEM_DEVICE, O_RDWR | O_CLOEXEC);
+        uint64_t start = now_ms();
 
         if (control < 0) {
             CHECK(errno == ENOENT || errno == ENODEV || errno == ENXIO, "open: %m");
@@ -81,8 +82,8 @@ static void use(void *argument)
         look_around(&mine, &seed);
         close(mine.fd);
         __sync_fetch_and_add(&shared[0], 1);
-        /* now and then nobody is there */
-        sleep_ms(random_below(&seed, 300));
+        /* now and then nobody is there, however slow the guest */
+        sleep_ms(random_below(&seed, 300 + USERS * (now_ms() - start)));
     }
 }
 

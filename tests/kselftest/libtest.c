@@ -125,7 +125,7 @@ long in_debug(long usual, long debug)
     return set && *set ? debug : usual;
 }
 
-static uint64_t now_ms(void)
+uint64_t now_ms(void)
 {
     struct timespec time;
 

@@ -73,6 +73,8 @@ int wait_child(pid_t child, int seconds, const char *what);
 /* Polls until condition(argument) holds; false if it does not within the time. */
 bool wait_until(bool (*condition)(void *), void *argument, int seconds);
 void sleep_ms(int milliseconds);
+/* Of a clock that nobody sets. */
+uint64_t now_ms(void);
 
 /* Writes text to a file of the system, such as a cgroup's. */
 bool write_text(const char *path, const char *text);
