@@ -15,11 +15,6 @@
 
 enum { CHUNK = 1 << 20 };
 
-static void set_direct(int fd)
-{
-    CHECK_OK(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_DIRECT));
-}
-
 static struct view direct_arena(const char *model)
 {
     struct view view = open_arena(model);

@@ -18,11 +18,6 @@
 
 enum { DEPTH_MAX = 64, LONGEST = 1 << 18, PATIENCE = 40 };
 
-static void set_direct(int fd)
-{
-    CHECK_OK(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_DIRECT));
-}
-
 /* One ring and its memory: a slot of LONGEST for each read in flight. */
 struct reader {
     const struct view *view;

@@ -183,6 +183,11 @@ int open_views(const char *model, struct view *views)
     return opened;
 }
 
+void set_direct(int fd)
+{
+    CHECK_OK(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_DIRECT));
+}
+
 const uint8_t *map_region(int fd, uint64_t size, int flags)
 {
     return CHECK_OK(mmap(NULL, size, PROT_READ, flags, fd, 0));

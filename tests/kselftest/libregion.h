@@ -49,6 +49,8 @@ int open_views(const char *model, struct view *views);
 struct file_entry largest_file(const char *model);
 const uint8_t *map_expected(const char *path, uint64_t size);
 
+/* Reads go past the page cache from now on. */
+void set_direct(int fd);
 const uint8_t *map_region(int fd, uint64_t size, int flags);
 /* Read all by read() or pread() in chunks, or by a mapping, and compare. */
 void check_read(const struct view *view, size_t chunk);

@@ -200,7 +200,7 @@ static void part_for_each_direct(void)
 
     CHECK(length + PAGE <= view.size, "the model is too small");
     CHECK(!posix_memalign(&memory, PAGE, length), "no memory");
-    CHECK_OK(fcntl(view.fd, F_SETFL, O_DIRECT));
+    set_direct(view.fd);
     CHECK(pread(view.fd, memory, length, 0) == (ssize_t)length, "pread of whole tiles: %m");
     /* objects end with shorter tiles */
     tiles = region_info(view.fd).tiles_decoded;
@@ -260,8 +260,6 @@ static void memory_shown(void)
     struct view view = open_cold("aligned");
     uint64_t before = fdinfo(view.fd, "lwcmem-bytes-buffers"), cached;
     static uint8_t page[PAGE] __attribute__((aligned(PAGE)));
-    char path[40];
-    int direct;
 
     CHECK(before > 2 * LWC_TILE_MAX, "one buffer has %" PRIu64 " bytes", before);
     check_read(&view, 1 << 18);
@@ -269,10 +267,9 @@ static void memory_shown(void)
     CHECK(cached == (view.size + PAGE - 1) / PAGE * PAGE, "%" PRIu64 " bytes are cached", cached);
     CHECK(fdinfo(view.fd, "lwcmem-bytes-buffers") % before == 0, "buffers differ in size");
     /* parts of two tiles, whose rest somebody may want */
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", view.fd);
-    direct = CHECK_OK(open(path, O_RDONLY | O_CLOEXEC | O_DIRECT));
+    set_direct(view.fd);
     for (uint64_t at = 0; at < view.size; at += view.size / 2 / PAGE * PAGE)
-        CHECK(pread(direct, page, PAGE, (off_t)at) > 0, "pread: %m");
+        CHECK(pread(view.fd, page, PAGE, (off_t)at) > 0, "pread: %m");
     CHECK(fdinfo(view.fd, "lwcmem-bytes-buffers") > before, "no buffer was added");
     make_cold(&view);
     CHECK(!fdinfo(view.fd, "lwcmem-bytes-cached"), "a cold region has pages");

@@ -247,7 +247,7 @@ static void end_in_order(void *argument)
     view.fd = attach_path(throttle_path(), LWCMEM_VIEW_ARENA, 0);
     CHECK(!posix_fadvise(view.fd, 0, 0, POSIX_FADV_RANDOM), "fadvise");
     if (ending->direct)
-        CHECK_OK(fcntl(view.fd, F_SETFL, O_DIRECT));
+        set_direct(view.fd);
     open_ring();
     for (int i = 0; i < TILES; i++) {
         prepare(i, ending->fixed);

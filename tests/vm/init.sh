@@ -1,9 +1,8 @@
 #!/bin/busybox sh
 # SPDX-License-Identifier: BSD-3-Clause
 # /init of both guests. /payload/rig.conf says what differs: RIG, RESULTS (a tty for records that kernel messages cannot
-# tear), DISK, LIMIT, PARAMS, DEBUG, PROGRAMS,
-# HOST_PYTHON. The console gets everything, for a person to read; RESULTS gets records for
-# verdict.awk: BEGIN, O (stdout), E (stderr), K (kernel log), LOAD, STUCK, END a program; FATAL; DONE.
+# tear), DISK, LIMIT, PARAMS, DEBUG, PROGRAMS, HOST_PYTHON. The console gets everything, for a person to read; RESULTS gets
+# records for verdict.awk: BEGIN, O (stdout), E (stderr), K (kernel log), LOAD, STUCK, END a program; FATAL; DONE.
 export PATH=/bin
 /bin/busybox --install -s /bin
 cgroups=/sys/fs/cgroup

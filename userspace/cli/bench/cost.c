@@ -135,19 +135,6 @@ static int sample_end(struct sample *sample, struct failure *failure)
     return 0;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-static double median(double values[TURNS], size_t count)
-{
-    qsort(values, count, sizeof(*values), by_value);
-    return values[count / 2];
-}
-
 /* The figures of each way, a turn each. */
 struct turns {
     double gb_per_s[TURNS], cpu_s_per_gb[TURNS], disk_per_byte[TURNS];
@@ -215,9 +202,9 @@ int bench_cost_race(struct bench_way *ways, size_t count, bool quick, struct fai
         }
     }
     for (size_t i = 0; i < count && result == 0; i++) {
-        ways[i].gb_per_s = median(turns[i].gb_per_s, rounds);
-        ways[i].cpu_s_per_gb = median(turns[i].cpu_s_per_gb, rounds);
-        ways[i].disk_per_byte = median(turns[i].disk_per_byte, rounds);
+        ways[i].gb_per_s = bench_median(turns[i].gb_per_s, rounds);
+        ways[i].cpu_s_per_gb = bench_median(turns[i].cpu_s_per_gb, rounds);
+        ways[i].disk_per_byte = bench_median(turns[i].disk_per_byte, rounds);
     }
     free(turns);
     return result;

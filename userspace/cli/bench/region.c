@@ -508,17 +508,10 @@ static int set_up(struct rig *rig, struct failure *failure)
     return set_up_decoder(rig, failure) < 0 ? -1 : set_up_ring(rig, failure);
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
 /* From nothing, for what a container has in the kernel goes with its last region. */
 static int measure_attach(const struct bench_options *options, struct failure *failure)
 {
-    double seconds[ATTACHES], decoded = 0;
+    double seconds[ATTACHES], decoded = 0, median;
 
     for (size_t i = 0; i < ATTACHES; i++) {
         double start = seconds_now();
@@ -534,12 +527,11 @@ static int measure_attach(const struct bench_options *options, struct failure *f
         if (region < 0 || cli_check_interrupt(failure) < 0)
             return -1;
     }
-    qsort(seconds, ATTACHES, sizeof(seconds[0]), by_value);
+    median = bench_median(seconds, ATTACHES);
     if (options->json)
-        return bench_print_json(json_pack("{s:f, s:f}", "attach_seconds", seconds[ATTACHES / 2],
-                                          "bytes_decoded", decoded),
-                                failure);
-    printf("attach of %.1f GB: %.1f ms\n", decoded / 1e9, 1e3 * seconds[ATTACHES / 2]);
+        return bench_print_json(
+            json_pack("{s:f, s:f}", "attach_seconds", median, "bytes_decoded", decoded), failure);
+    printf("attach of %.1f GB: %.1f ms\n", decoded / 1e9, 1e3 * median);
     return fflush(stdout) ? fail(failure, "cannot write the result") : 0;
 }
 

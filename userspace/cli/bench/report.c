@@ -104,3 +104,16 @@ int bench_print_table(struct bench_table *table, struct failure *failure)
         return fail(failure, "out of memory for the result");
     return fflush(stdout) ? fail(failure, "cannot write the result") : 0;
 }
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+double bench_median(double *values, size_t count)
+{
+    qsort(values, count, sizeof(*values), by_value);
+    return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
+}

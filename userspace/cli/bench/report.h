@@ -21,6 +21,9 @@ struct bench_row {
     size_t working_set; /* decoded bytes that a pass goes through */
 };
 
+/* Of at least one value; sorts them. */
+double bench_median(double *values, size_t count);
+
 /* The row with its ratio; NULL when a figure is not a finite positive number. */
 json_t *bench_row_json(const struct bench_row *row);
 

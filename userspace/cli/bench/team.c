@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "report.h"
 #include "team.h"
 #include "cli/cli.h"
 #include "engine/clock.h"
@@ -199,19 +200,6 @@ int bench_team_run(struct bench_team *team, bench_pass *pass, void *context, dou
     return 0;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-static double median(double *values, size_t count)
-{
-    qsort(values, count, sizeof(*values), by_value);
-    return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
-}
-
 /* One pass of each; times: a row of MAX_ROUNDS for each entrant, NULL to warm up. */
 static int race_round(struct bench_team *team, struct bench_entrant *entrants, size_t count,
                       double (*times)[MAX_ROUNDS], size_t round, struct failure *failure)
@@ -248,7 +236,7 @@ int bench_race(struct bench_team *team, struct bench_entrant *entrants, size_t c
            (rounds < (quick ? QUICK_ROUNDS : MIN_ROUNDS) || seconds_now() - start < RACE_SECONDS))
         result = race_round(team, entrants, count, times, rounds++, failure);
     for (size_t i = 0; i < count && result == 0; i++)
-        entrants[i].seconds = median(times[i], rounds);
+        entrants[i].seconds = bench_median(times[i], rounds);
     free(times);
     return result;
 }
