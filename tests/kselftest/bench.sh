@@ -4,13 +4,8 @@
 DATA=${DATA:-/data} LWCMEM=${LWCMEM:-/bin/lwcmem}
 work=${TMPDIR:-/tmp}/bench.$$
 mkdir -p "$work" && trap 'rm -rf "$work"' EXIT
-number=0 bad=0
+. "${0%/*}/libktap.sh"
 
-result() { # result WHY NAME: good if WHY is empty
-	number=$((number + 1))
-	if [ -z "$1" ]; then echo "ok $number $2"; return; fi
-	echo "not ok $number $2 # $1"; bad=1
-}
 bench() { "$LWCMEM" bench "$@" --quick --json > "$work/out" 2> "$work/error" || cat "$work/error"; }
 # field NAME KEY: of the row
 field() {

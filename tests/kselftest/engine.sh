@@ -7,14 +7,9 @@ DATA=${DATA:-/data} LWCMEM=${LWCMEM:-/bin/lwcmem}
 ISAS=${ISAS:-scalar avx2 avx512} THREADS=${THREADS:-2} BACKENDS="kmod packed"
 work=${TMPDIR:-/tmp}/engine.$$
 mkdir -p "$work" && trap 'rm -rf "$work"' EXIT
-number=0 bad=0
+. "${0%/*}/libktap.sh"
 
 count() { echo $#; }
-result() { # result WHY NAME: good if WHY is empty
-	number=$((number + 1))
-	if [ -z "$1" ]; then echo "ok $number $2"; return; fi
-	echo "not ok $number $2 # $1"; bad=1
-}
 skip() { number=$((number + 1)); echo "ok $number $1 # SKIP $2"; }
 
 run() { # run SOURCE ARGUMENTS...: logits, json and error in $work

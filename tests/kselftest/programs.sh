@@ -3,14 +3,9 @@
 # Programs that know nothing of the module, on a mounted container beside the original directory: those of the host, which
 # user-mode Linux sees. For busybox. DATA: NAME/ and NAME.lwc for odd and story; HOST_PYTHON: modules for python3.
 DATA=${DATA:-/data} host=/run/host
-number=0 bad=0
+. "${0%/*}/libktap.sh"
+said=/tmp/out
 
-result() { # result NAME: good if the command before was
-	status=$?
-	number=$((number + 1))
-	if [ $status = 0 ]; then echo "ok $number $1"; return; fi
-	echo "not ok $number $1 # $(tr '\n' ' ' < /tmp/out)"; bad=1
-}
 on_host() { chroot $host /usr/bin/env -i PATH=/usr/bin:/bin HOME=/mnt "$@" > /tmp/out 2>&1; }
 python() { on_host PYTHONPATH="$HOST_PYTHON" PYTHONDONTWRITEBYTECODE=1 python3 - "$@"; }
 fio() { # fio ENGINE DIRECT: random and sequential reads, several jobs
@@ -39,9 +34,9 @@ fcntl.ioctl(open("/dev/random", "wb"), 0x40085203, struct.pack("ii64s", 512, 64,
 
 echo "1..11"
 on_host cp -r --reflink=auto /mnt/odd /mnt/copy && on_host diff -r /mnt/data/odd /mnt/copy
-result "cp -r"
+verdict "cp -r"
 on_host sh -c 'cd /mnt/data/story && find . -type f -exec sha256sum {} + | (cd /mnt/story && sha256sum -c --quiet)'
-result "sha256sum"
+verdict "sha256sum"
 python <<'CODE'
 import mmap, random
 with open("/mnt/data/story/model.safetensors", "rb") as a, open("/mnt/story/model.safetensors", "rb") as b:
@@ -51,7 +46,7 @@ with open("/mnt/data/story/model.safetensors", "rb") as a, open("/mnt/story/mode
         assert got[at:at + 5000] == want[at:at + 5000], at
     assert got[:] == want
 CODE
-result "mmap of Python"
+verdict "mmap of Python"
 python <<'CODE'
 from safetensors import safe_open, deserialize
 read = 0
@@ -65,7 +60,7 @@ assert read > 8, read
 a, b = (dict(deserialize(open(path + "odd/model.safetensors", "rb").read())) for path in ("/mnt/data/", "/mnt/"))
 assert a == b and len(a) > 15
 CODE
-result "safetensors of Hugging Face"
+verdict "safetensors of Hugging Face"
 python <<'CODE'
 import gguf
 a, b = (gguf.GGUFReader(path + "odd/blocks.gguf") for path in ("/mnt/data/", "/mnt/"))
@@ -73,10 +68,12 @@ assert len(a.tensors) == len(b.tensors) == 3
 for want, got in zip(a.tensors, b.tensors):
     assert want.name == got.name and want.data.tobytes() == got.data.tobytes(), want.name
 CODE
-result "the GGUF reader of llama.cpp"
+verdict "the GGUF reader of llama.cpp"
 for load in "psync 0" "psync 1" "mmap 0" "libaio 1" "io_uring 0" "io_uring 1"; do
+	# before, as the name must not change the status
+	name="fio: $(echo "$load" | sed 's/ 1/, direct/; s/ 0//')"
 	# shellcheck disable=SC2086
 	fio $load
-	result "fio: ${load% *}$(echo "${load#* }" | sed 's/1/, direct/; s/0//')"
+	verdict "$name"
 done
 exit $bad
