@@ -5,7 +5,6 @@
 #include <string.h>
 
 #define DIMENSION_MAX (1u << 20)
-#define LAYERS_MAX 1024u
 #define VOCABULARY_MAX (1u << 24)
 #define CONTEXT_MAX (1u << 24)
 
@@ -88,12 +87,25 @@ static int refuse_unknown(const struct reading *reading)
     return 0;
 }
 
+int config_check(const struct model_config *config, const char *path, struct failure *failure)
+{
+    if (config->heads % config->kv_heads)
+        return fail(failure, "%s: %u heads are no multiple of %u heads of keys and values", path,
+                    config->heads, config->kv_heads);
+    if (config->head_dim % 2)
+        return fail(failure, "%s: heads of %u values; a rotary embedding needs an even number",
+                    path, config->head_dim);
+    if ((uint64_t)config->heads * config->head_dim > DIMENSION_MAX)
+        return fail(failure, "%s: heads have more than %u values together", path, DIMENSION_MAX);
+    return 0;
+}
+
 static int read_config(const struct reading *reading, struct model_config *out)
 {
     if (refuse_unknown(reading) < 0 ||
         read_number(reading, "hidden_size", DIMENSION_MAX, 0, &out->hidden) < 0 ||
         read_number(reading, "intermediate_size", DIMENSION_MAX, 0, &out->intermediate) < 0 ||
-        read_number(reading, "num_hidden_layers", LAYERS_MAX, 0, &out->layers) < 0 ||
+        read_number(reading, "num_hidden_layers", CONFIG_LAYERS_MAX, 0, &out->layers) < 0 ||
         read_number(reading, "num_attention_heads", DIMENSION_MAX, 0, &out->heads) < 0 ||
         read_number(reading, "num_key_value_heads", DIMENSION_MAX, out->heads, &out->kv_heads) <
             0 ||
@@ -101,20 +113,12 @@ static int read_config(const struct reading *reading, struct model_config *out)
         read_number(reading, "max_position_embeddings", CONTEXT_MAX, 2048, &out->context) < 0 ||
         read_number(reading, "head_dim", DIMENSION_MAX,
                     out->hidden / out->heads ? out->hidden / out->heads : 1, &out->head_dim) < 0 ||
-        read_real(reading, "rope_theta", 10000, 1e12, &out->rope_base) < 0 ||
+        read_real(reading, "rope_theta", 10000, 1e12, &out->rope.base) < 0 ||
         read_real(reading, "rms_norm_eps", 1e-6, 1, &out->epsilon) < 0)
         return -1;
     out->tied_embeddings = json_is_true(json_object_get(reading->root, "tie_word_embeddings"));
-    if (out->heads % out->kv_heads)
-        return fail(reading->failure,
-                    "%s: num_attention_heads is no multiple of "
-                    "num_key_value_heads",
-                    reading->path);
-    if (out->head_dim % 2)
-        return fail(reading->failure, "%s: head_dim is odd", reading->path);
-    if ((uint64_t)out->heads * out->head_dim > DIMENSION_MAX)
-        return fail(reading->failure, "%s: num_attention_heads x head_dim is above %u",
-                    reading->path, DIMENSION_MAX);
+    if (config_check(out, reading->path, reading->failure) < 0)
+        return -1;
     return read_stops(reading, out);
 }
 
