@@ -260,6 +260,84 @@ static void test_like_scalar(void **unused)
     each_isa(like_scalar);
 }
 
+/* Cached keys and values of both types, against the contract. */
+static void attention_case(const struct kernels *k, enum lwc_dtype dtype, enum values values,
+                           size_t positions, size_t dim)
+{
+    size_t element = dtype == LWC_DTYPE_F32 ? 4 : 2;
+    uint8_t *cache = malloc(positions * dim * element);
+    float *query = malloc(dim * 4), *out = malloc(positions * 4), *mixed = malloc(dim * 4);
+
+    weights(dtype, values, cache, positions * dim);
+    for (size_t i = 0; i < dim; i++)
+        mixed[i] = query[i] = activation(values);
+    k->scores(dtype, query, cache, positions, dim, 0.125f, out);
+    for (size_t p = 0; p < positions; p++)
+        assert_same(out[p],
+                    canonical(model_dot(dtype, cache + p * dim * element, query, dim) * 0.125f));
+    k->mix(dtype, out, cache, positions, dim, mixed);
+    for (size_t i = 0; i < dim; i++) {
+        float sum = query[i];
+
+        for (size_t p = 0; p < positions; p++)
+            sum = fmaf(out[p], model_weight(dtype, cache, p * dim + i), sum);
+        assert_same(mixed[i], canonical(sum));
+    }
+    free(cache);
+    free(query);
+    free(out);
+    free(mixed);
+}
+
+static void attention_cases(const struct kernels *k)
+{
+    static const size_t dims[] = {2, 14, 48, 64, 96, 128, 200, 256};
+    static const size_t positions[] = {1, 5, 8, 16, 17, 40};
+
+    for (size_t d = 0; d < sizeof(dims) / sizeof(*dims); d++)
+        for (size_t p = 0; p < sizeof(positions) / sizeof(*positions); p++)
+            for (unsigned int values = 0; values < VALUES; values++) {
+                attention_case(k, LWC_DTYPE_F32, values, positions[p], dims[d]);
+                attention_case(k, LWC_DTYPE_F16, values, positions[p], dims[d]);
+            }
+}
+
+static void test_attention(void **unused)
+{
+    (void)unused;
+    each_isa(attention_cases);
+}
+
+static void to_f16_cases(const struct kernels *k)
+{
+    enum { COUNT = 1021 };
+    float x[COUNT];
+    uint16_t out[COUNT + 1];
+
+    for (int round = 0; round < 300; round++) {
+        for (int i = 0; i < COUNT; i++) /* all magnitudes of fp16, its ties, and everything */
+            x[i] = i % 3 == 0   ? from_bits((uint32_t)rnd())
+                   : i % 3 == 1 ? from_bits((uint32_t)rnd() % 0x18000000 + 0x32000000)
+                                : from_bits(((uint32_t)rnd() % 0x18000000 + 0x32000000) & ~0xfffu);
+        out[COUNT] = 0x5a5a;
+        k->to_f16(x, COUNT, out);
+        for (int i = 0; i < COUNT; i++) {
+            _Float16 half = (_Float16)x[i];
+            uint16_t want;
+
+            memcpy(&want, &half, 2);
+            assert_int_equal(out[i], isnan(x[i]) ? 0x7e00 : want);
+        }
+        assert_int_equal(out[COUNT], 0x5a5a);
+    }
+}
+
+static void test_to_f16(void **unused)
+{
+    (void)unused;
+    each_isa(to_f16_cases);
+}
+
 static void values_are_right(const struct kernels *k)
 {
     float x[300], gate[300], up[300], out[300], cosines[150], sines[150];
@@ -338,7 +416,7 @@ static void test_rotary(void **unused)
                                     powl((long double)bases[b], -2.0L * (long double)i / 128.0L);
                 float c, s;
 
-                kernels_rotary(positions[p], bases[b], 128, i, &c, &s);
+                kernels_rotary(positions[p], kernels_frequency(bases[b], 128, i), &c, &s);
                 angle = fmodl(angle, tau);
                 assert_true(fabsl((long double)c - cosl(angle)) < 0x1p-24L);
                 assert_true(fabsl((long double)s - sinl(angle)) < 0x1p-24L);
@@ -365,10 +443,11 @@ static void test_enter_leave(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gemm),    cmocka_unit_test(test_model_is_sensitive),
-        cmocka_unit_test(test_convert), cmocka_unit_test(test_like_scalar),
-        cmocka_unit_test(test_values),  cmocka_unit_test(test_exp),
-        cmocka_unit_test(test_rotary),  cmocka_unit_test(test_enter_leave),
+        cmocka_unit_test(test_gemm),      cmocka_unit_test(test_model_is_sensitive),
+        cmocka_unit_test(test_convert),   cmocka_unit_test(test_like_scalar),
+        cmocka_unit_test(test_values),    cmocka_unit_test(test_exp),
+        cmocka_unit_test(test_attention), cmocka_unit_test(test_to_f16),
+        cmocka_unit_test(test_rotary),    cmocka_unit_test(test_enter_leave),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

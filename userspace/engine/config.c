@@ -8,19 +8,45 @@
 #define VOCABULARY_MAX (1u << 24)
 #define CONTEXT_MAX (1u << 24)
 
+/* What a family's own configuration class assumes where config.json says nothing. */
+struct defaults {
+    const char *type;
+    enum model_family family;
+    uint32_t context;
+    uint32_t kv_heads; /* 0: as many as heads */
+    uint32_t head_dim; /* 0: hidden size / heads */
+    uint32_t window;   /* 0: none */
+};
+
+static const struct defaults families[] = {
+    {"llama", FAMILY_LLAMA, 2048, 0, 0, 0},
+    {"mistral", FAMILY_MISTRAL, 131072, 8, 0, 4096},
+    {"qwen2", FAMILY_QWEN2, 32768, 32, 0, 4096},
+    {"qwen3", FAMILY_QWEN3, 32768, 32, 128, 4096},
+};
+
 struct reading {
     const json_t *root;
+    const struct defaults *defaults;
     const char *path;
     struct failure *failure;
 };
 
-/* A whole number from 1 to max; a missing key gives the default, 0 for none. */
-static int read_number(const struct reading *reading, const char *key, uint32_t max,
-                       uint32_t otherwise, uint32_t *out)
+/* A key that is null says as much as one that is not there. */
+static const json_t *value_of(const json_t *object, const char *key)
 {
-    const json_t *value = json_object_get(reading->root, key);
+    const json_t *value = json_object_get(object, key);
 
-    if ((!value || json_is_null(value)) && otherwise) {
+    return json_is_null(value) ? NULL : value;
+}
+
+/* A whole number from 1 to max; a missing key gives the default, 0 for none. */
+static int read_number_of(const struct reading *reading, const json_t *object, const char *key,
+                          uint32_t max, uint32_t otherwise, uint32_t *out)
+{
+    const json_t *value = value_of(object, key);
+
+    if (!value && otherwise) {
         *out = otherwise;
         return 0;
     }
@@ -32,25 +58,42 @@ static int read_number(const struct reading *reading, const char *key, uint32_t 
     return 0;
 }
 
-static int read_real(const struct reading *reading, const char *key, double otherwise, double max,
-                     float *out)
+static int read_number(const struct reading *reading, const char *key, uint32_t max,
+                       uint32_t otherwise, uint32_t *out)
 {
-    const json_t *value = json_object_get(reading->root, key);
-    double number = value && !json_is_null(value) ? json_number_value(value) : otherwise;
+    return read_number_of(reading, reading->root, key, max, otherwise, out);
+}
 
-    if ((value && !json_is_null(value) && !json_is_number(value)) || !(number > 0 && number <= max))
+/* A number above 0; a missing key gives the default, 0 for none. */
+static int read_real(const struct reading *reading, const json_t *object, const char *key,
+                     double otherwise, double max, float *out)
+{
+    const json_t *value = value_of(object, key);
+    double number = value ? json_number_value(value) : otherwise;
+
+    if ((value && !json_is_number(value)) || !(number > 0 && number <= max))
         return fail(reading->failure, "%s: %s must be a number above 0 and at most %g",
                     reading->path, key, max);
     *out = (float)number;
     return 0;
 }
 
+static int read_flag(const struct reading *reading, const char *key, bool *out)
+{
+    const json_t *value = value_of(reading->root, key);
+
+    if (value && !json_is_boolean(value))
+        return fail(reading->failure, "%s: %s must be true or false", reading->path, key);
+    *out = json_is_true(value);
+    return 0;
+}
+
 static int read_stops(const struct reading *reading, struct model_config *out)
 {
-    const json_t *value = json_object_get(reading->root, "eos_token_id");
+    const json_t *value = value_of(reading->root, "eos_token_id");
     size_t count = json_is_array(value) ? json_array_size(value) : 1;
 
-    if (!value || json_is_null(value))
+    if (!value)
         return 0;
     for (size_t i = 0; i < count; i++) {
         const json_t *id = json_is_array(value) ? json_array_get(value, i) : value;
@@ -64,26 +107,186 @@ static int read_stops(const struct reading *reading, struct model_config *out)
     return 0;
 }
 
-/* A key that changes what is computed must say that it does not. */
+/* Keys of relatives of these families that change what is computed, unless they say nothing. */
 static int refuse_unknown(const struct reading *reading)
 {
-    static const char *const off[] = {"attention_bias", "mlp_bias", "rope_scaling",
-                                      "quantization_config"};
-    const char *type = json_string_value(json_object_get(reading->root, "model_type"));
-    const char *activation = json_string_value(json_object_get(reading->root, "hidden_act"));
+    static const char *const off[] = {
+        "quantization_config",
+        "num_experts",
+        "num_local_experts",
+        "attn_logit_softcapping",
+        "logit_scale",
+        "final_logit_softcapping",
+        "query_pre_attn_scalar",
+        "embedding_multiplier",
+        "residual_multiplier",
+        "attention_multiplier",
+        "logits_scaling",
+        "attention_chunk_size",
+        "no_rope_layers",
+        "use_qk_norm",
+        "qk_layernorm",
+        "attn_output_gate",
+        "alibi",
+        "position_embedding_type",
+        "add_cross_attention",
+        "is_encoder_decoder",
+        "layer_scale_init_value",
+        "num_nextn_predict_layers",
+    };
+    const json_t *activation = value_of(reading->root, "hidden_act");
+    const char *name = activation ? json_string_value(activation) : "silu";
 
-    if (!type || strcmp(type, "llama"))
-        return fail(reading->failure, "%s: model_type is %s; lwcmem runs llama", reading->path,
-                    type ? type : "missing");
-    if (activation && strcmp(activation, "silu"))
+    if (!name || (strcmp(name, "silu") && strcmp(name, "swish")))
         return fail(reading->failure, "%s: hidden_act is %s; lwcmem computes silu", reading->path,
-                    activation);
+                    name ? name : "no name");
     for (size_t i = 0; i < sizeof(off) / sizeof(off[0]); i++) {
-        const json_t *value = json_object_get(reading->root, off[i]);
+        const json_t *value = value_of(reading->root, off[i]);
 
-        if (value && !json_is_null(value) && !json_is_false(value))
+        if (value && !json_is_false(value))
             return fail(reading->failure, "%s: lwcmem does not compute %s", reading->path, off[i]);
     }
+    return 0;
+}
+
+static int read_family(struct reading *reading, struct model_config *out)
+{
+    const char *type = json_string_value(json_object_get(reading->root, "model_type"));
+
+    for (size_t i = 0; type && i < sizeof(families) / sizeof(families[0]); i++)
+        if (strcmp(type, families[i].type) == 0) {
+            reading->defaults = &families[i];
+            out->family = families[i].family;
+            return 0;
+        }
+    return fail(reading->failure, "%s: model_type is %s; lwcmem runs llama, mistral, qwen2, qwen3",
+                reading->path, type ? type : "missing");
+}
+
+/* Older files have rope_theta beside rope_scaling, newer ones all of it in rope_parameters. */
+static int read_rope(const struct reading *reading, struct model_config *out)
+{
+    static const char *const kinds[] = {[ROPE_DEFAULT] = "default",
+                                        [ROPE_LINEAR] = "linear",
+                                        [ROPE_LLAMA3] = "llama3",
+                                        [ROPE_YARN] = "yarn"};
+    const json_t *parameters = value_of(reading->root, "rope_parameters");
+    const json_t *scaling = parameters ? parameters : value_of(reading->root, "rope_scaling");
+    const json_t *named = value_of(scaling, "rope_type");
+    const char *type =
+        scaling ? json_string_value(named ? named : value_of(scaling, "type")) : "default";
+    const json_t *with_base = value_of(parameters, "rope_theta") ? parameters : reading->root;
+    struct rope *rope = &out->rope;
+    float partial;
+    size_t kind = 0;
+
+    if (scaling && !json_is_object(scaling))
+        return fail(reading->failure, "%s: the scaling of RoPE is no object", reading->path);
+    if (!type && parameters)
+        type = "default";
+    while (type && kind < sizeof(kinds) / sizeof(kinds[0]) && strcmp(type, kinds[kind]))
+        kind++;
+    if (!type || kind == sizeof(kinds) / sizeof(kinds[0]))
+        return fail(reading->failure,
+                    "%s: rope_type is %s; lwcmem computes default, linear, llama3 and yarn",
+                    reading->path, type ? type : "missing");
+    rope->kind = (enum rope_kind)kind;
+    rope->truncate = !json_is_false(json_object_get(scaling, "truncate"));
+    if (read_real(reading, with_base, "rope_theta", 10000, 1e12, &rope->base) < 0 ||
+        read_real(reading, reading->root, "partial_rotary_factor", 1, 1, &partial) < 0)
+        return -1;
+    if (partial == 1 && scaling &&
+        read_real(reading, scaling, "partial_rotary_factor", 1, 1, &partial) < 0)
+        return -1;
+    if (partial != 1)
+        return fail(reading->failure, "%s: lwcmem does not compute a partial_rotary_factor below 1",
+                    reading->path);
+    if (kind == ROPE_DEFAULT)
+        return 0;
+    if (read_real(reading, scaling, "factor", 0, 1e6, &rope->factor) < 0)
+        return -1;
+    if (kind == ROPE_LINEAR)
+        return 0;
+    if (read_number_of(reading, scaling, "original_max_position_embeddings", CONTEXT_MAX,
+                       kind == ROPE_YARN ? out->context : 0, &rope->original_context) < 0)
+        return -1;
+    if (kind == ROPE_LLAMA3)
+        return read_real(reading, scaling, "low_freq_factor", 0, 1e6, &rope->low_factor) < 0 ||
+                       read_real(reading, scaling, "high_freq_factor", 0, 1e6, &rope->high_factor) <
+                           0
+                   ? -1
+                   : 0;
+    if (read_real(reading, scaling, "beta_fast", 32, 1e6, &rope->beta_fast) < 0 ||
+        read_real(reading, scaling, "beta_slow", 1, 1e6, &rope->beta_slow) < 0)
+        return -1;
+    /* 0 and a missing key are the same to the implementations that made these files */
+    rope->attention_factor = (float)json_number_value(value_of(scaling, "attention_factor"));
+    rope->mscale = (float)json_number_value(value_of(scaling, "mscale"));
+    rope->mscale_all_dim = (float)json_number_value(value_of(scaling, "mscale_all_dim"));
+    return 0;
+}
+
+/* By layer_types where it is there; else by the rule of the family. */
+static int read_windows(const struct reading *reading, struct model_config *out)
+{
+    bool qwen = out->family == FAMILY_QWEN2 || out->family == FAMILY_QWEN3, used = !qwen;
+    const json_t *types = value_of(reading->root, "layer_types");
+    const json_t *window = json_object_get(reading->root, "sliding_window");
+    uint32_t first = 0;
+
+    if (out->family == FAMILY_LLAMA) {
+        if (window && !json_is_null(window))
+            return fail(reading->failure, "%s: lwcmem computes no sliding_window for llama",
+                        reading->path);
+        return 0;
+    }
+    if (qwen && read_flag(reading, "use_sliding_window", &used) < 0)
+        return -1;
+    /* here null is not the default: it turns windows off */
+    if (!used || json_is_null(window))
+        return 0;
+    if (read_number(reading, "sliding_window", CONTEXT_MAX, reading->defaults->window,
+                    &out->window) < 0)
+        return -1;
+    window = json_object_get(reading->root, "max_window_layers");
+    if (qwen && (!window || json_is_integer(window)))
+        first = window && json_integer_value(window) >= 0 &&
+                        json_integer_value(window) <= (json_int_t)out->layers
+                    ? (uint32_t)json_integer_value(window)
+                    : out->layers;
+    if (types && json_array_size(types) != out->layers)
+        return fail(reading->failure, "%s: layer_types must have %u entries", reading->path,
+                    out->layers);
+    for (uint32_t i = 0; i < out->layers; i++) {
+        const char *type = json_string_value(json_array_get(types, i));
+
+        out->windowed[i] = types ? type && strcmp(type, "sliding_attention") == 0 : i >= first;
+        if (types && (!type || (!out->windowed[i] && strcmp(type, "full_attention"))))
+            return fail(reading->failure,
+                        "%s: layer_types has %s; lwcmem computes full_attention and "
+                        "sliding_attention",
+                        reading->path, type ? type : "no name");
+    }
+    return 0;
+}
+
+static int read_biases(const struct reading *reading, struct model_config *out)
+{
+    bool attention, forward;
+
+    if (read_flag(reading, "attention_bias", &attention) < 0 ||
+        read_flag(reading, "mlp_bias", &forward) < 0)
+        return -1;
+    if (forward && out->family != FAMILY_LLAMA)
+        return fail(reading->failure, "%s: lwcmem computes mlp_bias for llama alone",
+                    reading->path);
+    if (attention && out->family != FAMILY_LLAMA && out->family != FAMILY_QWEN3)
+        return fail(reading->failure, "%s: lwcmem computes attention_bias for llama and qwen3",
+                    reading->path);
+    out->input_biases = attention || out->family == FAMILY_QWEN2;
+    out->output_bias = attention;
+    out->forward_biases = forward;
+    out->head_norms = out->family == FAMILY_QWEN3;
     return 0;
 }
 
@@ -97,27 +300,33 @@ int config_check(const struct model_config *config, const char *path, struct fai
                     path, config->head_dim);
     if ((uint64_t)config->heads * config->head_dim > DIMENSION_MAX)
         return fail(failure, "%s: heads have more than %u values together", path, DIMENSION_MAX);
+    if (config->rope.kind == ROPE_LLAMA3 && !(config->rope.low_factor < config->rope.high_factor))
+        return fail(failure, "%s: low_freq_factor is not below high_freq_factor", path);
     return 0;
 }
 
-static int read_config(const struct reading *reading, struct model_config *out)
+static int read_config(struct reading *reading, struct model_config *out)
 {
-    if (refuse_unknown(reading) < 0 ||
+    uint32_t split;
+
+    if (read_family(reading, out) < 0 || refuse_unknown(reading) < 0 ||
         read_number(reading, "hidden_size", DIMENSION_MAX, 0, &out->hidden) < 0 ||
         read_number(reading, "intermediate_size", DIMENSION_MAX, 0, &out->intermediate) < 0 ||
         read_number(reading, "num_hidden_layers", CONFIG_LAYERS_MAX, 0, &out->layers) < 0 ||
-        read_number(reading, "num_attention_heads", DIMENSION_MAX, 0, &out->heads) < 0 ||
-        read_number(reading, "num_key_value_heads", DIMENSION_MAX, out->heads, &out->kv_heads) <
-            0 ||
-        read_number(reading, "vocab_size", VOCABULARY_MAX, 0, &out->vocabulary) < 0 ||
-        read_number(reading, "max_position_embeddings", CONTEXT_MAX, 2048, &out->context) < 0 ||
-        read_number(reading, "head_dim", DIMENSION_MAX,
-                    out->hidden / out->heads ? out->hidden / out->heads : 1, &out->head_dim) < 0 ||
-        read_real(reading, "rope_theta", 10000, 1e12, &out->rope.base) < 0 ||
-        read_real(reading, "rms_norm_eps", 1e-6, 1, &out->epsilon) < 0)
+        read_number(reading, "num_attention_heads", DIMENSION_MAX, 0, &out->heads) < 0)
         return -1;
-    out->tied_embeddings = json_is_true(json_object_get(reading->root, "tie_word_embeddings"));
-    if (config_check(out, reading->path, reading->failure) < 0)
+    split = reading->defaults->head_dim ? reading->defaults->head_dim : out->hidden / out->heads;
+    if (read_number(reading, "num_key_value_heads", DIMENSION_MAX,
+                    reading->defaults->kv_heads ? reading->defaults->kv_heads : out->heads,
+                    &out->kv_heads) < 0 ||
+        read_number(reading, "vocab_size", VOCABULARY_MAX, 0, &out->vocabulary) < 0 ||
+        read_number(reading, "max_position_embeddings", CONTEXT_MAX, reading->defaults->context,
+                    &out->context) < 0 ||
+        read_number(reading, "head_dim", DIMENSION_MAX, split ? split : 1, &out->head_dim) < 0 ||
+        read_real(reading, reading->root, "rms_norm_eps", 1e-6, 1, &out->epsilon) < 0 ||
+        read_flag(reading, "tie_word_embeddings", &out->tied_embeddings) < 0 ||
+        read_rope(reading, out) < 0 || read_windows(reading, out) < 0 ||
+        read_biases(reading, out) < 0 || config_check(out, reading->path, reading->failure) < 0)
         return -1;
     return read_stops(reading, out);
 }

@@ -427,9 +427,9 @@ static int embed(struct llama *llama, const uint32_t *tokens, uint32_t count,
                                       llama->stream + (size_t)t * config->hidden, failure) < 0)
             return -1;
         for (uint32_t i = 0; i < half; i++)
-            kernels_rotary(llama->position + t, config->rope.base, config->head_dim, i,
-                           &llama->cosines[(size_t)t * half + i],
-                           &llama->sines[(size_t)t * half + i]);
+            kernels_rotary(
+                llama->position + t, kernels_frequency(config->rope.base, config->head_dim, i),
+                &llama->cosines[(size_t)t * half + i], &llama->sines[(size_t)t * half + i]);
     }
     return 0;
 }

@@ -36,8 +36,8 @@ float kernels_exp(float x)
 
 #define LN2 0x1.62e42fefa39efp-1
 
-/* x > 0. ln x = k ln 2 + 2 atanh((m - 1) / (m + 1)), the series up to its 23rd power. */
-static double natural_log(double x)
+/* ln x = k ln 2 + 2 atanh((m - 1) / (m + 1)), the series up to its 23rd power. */
+double kernels_log(double x)
 {
     uint64_t bits;
     int exponent;
@@ -84,11 +84,15 @@ static void small_sine_cosine(double r, double *sine, double *cosine)
     *cosine = c;
 }
 
-void kernels_rotary(uint64_t position, float base, size_t dim, size_t i, float *cosine, float *sine)
+double kernels_frequency(float base, size_t dim, size_t i)
+{
+    return natural_exp(-(2.0 * (double)i / (double)dim) * kernels_log((double)base));
+}
+
+void kernels_rotary(uint64_t position, double frequency, float *cosine, float *sine)
 {
     /* pi / 2 in two parts: the first has 33 bits, so that its product with quarter is exact */
     const double first = 0x1.921fb544p+0, second = 0x1.0b4611a626331p-34;
-    double frequency = natural_exp(-(2.0 * (double)i / (double)dim) * natural_log((double)base));
     double angle = (double)position * frequency;
     int64_t quarter = (int64_t)(angle / (first + second) + 0.5);
     double r = (angle - (double)quarter * first) - (double)quarter * second, s, c;

@@ -51,6 +51,18 @@ struct kernels {
     void (*rmsnorm)(const float *x, const float *weight, size_t count, float epsilon, float *out);
     /* x[i] = exp(x[i] - max) / sum; two passes, sum in lanes and tree */
     void (*softmax)(float *x, size_t count);
+    /*
+     * Attention of one head over `positions` cached keys or values of dim
+     * elements, one after another; dtype F32 or F16.
+     * scores: out[p] = dot(query, key p) * scale.
+     * mix: out[i] = fma(scores[p], value p [i], out[i]), p increasing.
+     */
+    void (*scores)(enum lwc_dtype dtype, const float *query, const void *keys, size_t positions,
+                   size_t dim, float scale, float *out);
+    void (*mix)(enum lwc_dtype dtype, const float *scores, const void *values, size_t positions,
+                size_t dim, float *out);
+    /* To the nearest fp16, of two equally near the even one; a NaN as 0x7e00. */
+    void (*to_f16)(const float *x, size_t count, uint16_t *out);
     /* gate[i] = silu(gate[i]) * up[i] */
     void (*silu_multiply)(float *gate, const float *up, size_t count);
     /* x[i] += y[i] */
@@ -88,8 +100,11 @@ void kernels_leave(uint32_t mxcsr);
 
 /* One sequence of IEEE operations on every ISA, no libm. */
 float kernels_exp(float x);
-/* cosine and sine of position * base^(-2 i / dim), for the rotary embedding */
-void kernels_rotary(uint64_t position, float base, size_t dim, size_t i, float *cosine,
-                    float *sine);
+/* Natural logarithm of x > 0, normal; within 2^-50 of it. */
+double kernels_log(double x);
+/* base^(-2 i / dim): how far position 1 turns pair i of a head of dim, for the rotary embedding. */
+double kernels_frequency(float base, size_t dim, size_t i);
+/* cosine and sine of position * frequency */
+void kernels_rotary(uint64_t position, double frequency, float *cosine, float *sine);
 
 #endif

@@ -192,20 +192,16 @@ static inline __attribute__((always_inline)) void lanes_vector_rows(enum lwc_dty
         lanes_row(dtype, weights + r * row_bytes, cols, x, 0, y + r, 0, 1);
 }
 
+#include "lanes_panel.h"
+
 static inline __attribute__((always_inline)) void
 lanes_rows(enum lwc_dtype dtype, const uint8_t *weights, size_t rows, size_t cols,
            const struct activations *in, const struct products *out)
 {
-    size_t row_bytes = cols * (dtype == LWC_DTYPE_F32 ? 4 : 2);
-    size_t t = 0;
-
-    for (; t + LANES_BLOCK <= in->n; t += LANES_BLOCK)
-        for (size_t r = 0; r < rows; r++)
-            lanes_row(dtype, weights + r * row_bytes, cols, in->x + t * in->x_stride, in->x_stride,
-                      out->y + t * out->y_stride + r, out->y_stride, LANES_BLOCK);
-    for (; t < in->n; t++)
-        lanes_vector_rows(dtype, weights, rows, cols, in->x + t * in->x_stride,
-                          out->y + t * out->y_stride);
+    if (in->n == 1)
+        lanes_vector_rows(dtype, weights, rows, cols, in->x, out->y);
+    else
+        lanes_panels(dtype, weights, rows, cols, in, out);
 }
 
 static void gemm(enum lwc_dtype dtype, const void *weights, size_t rows, size_t cols,
@@ -279,21 +275,7 @@ static float sum_lanes(const float *x, size_t count)
     return lanes_tree(acc);
 }
 
-static void softmax(float *x, size_t count)
-{
-    float max, sum;
-
-    if (!count)
-        return;
-    max = x[0];
-    for (size_t i = 1; i < count; i++)
-        max = x[i] > max ? x[i] : max;
-    for (size_t i = 0; i < count; i++)
-        x[i] = exp_fixed(x[i] - max);
-    sum = sum_lanes(x, count);
-    for (size_t i = 0; i < count; i++)
-        x[i] = lanes_canonical(x[i] / sum);
-}
+#include "lanes_attention.h"
 
 static void silu_multiply(float *gate, const float *up, size_t count)
 {
@@ -324,6 +306,7 @@ static void rotate_half(float *head, const float *cosines, const float *sines, s
 
 #define LANES_TABLE                                                                                \
     .gemm = gemm, .convert = convert, .dot = dot, .axpy = axpy, .rmsnorm = rmsnorm,                \
-    .softmax = softmax, .silu_multiply = silu_multiply, .add = add, .rotate_half = rotate_half
+    .softmax = softmax, .scores = scores, .mix = mix, .to_f16 = to_f16,                            \
+    .silu_multiply = silu_multiply, .add = add, .rotate_half = rotate_half
 
 #endif

@@ -9,6 +9,7 @@
 typedef __m256 lanes_vector;
 #define LANES_WIDTH 8
 #define LANES_ROWS 4
+#define LANES_PANEL_ROWS 2
 
 static inline lanes_vector lanes_zero(void)
 {
@@ -60,6 +61,42 @@ static inline float lanes_tree(const lanes_vector acc[8])
     __m256 c = _mm256_add_ps(acc[2], acc[6]), d = _mm256_add_ps(acc[3], acc[7]);
 
     return _mm_cvtss_f32(lanes_tree_8(_mm256_add_ps(_mm256_add_ps(a, c), _mm256_add_ps(b, d))));
+}
+
+/* The first three steps of lanes_tree. */
+static inline lanes_vector lanes_fold(const lanes_vector acc[8])
+{
+    __m256 a = _mm256_add_ps(acc[0], acc[4]), b = _mm256_add_ps(acc[1], acc[5]);
+    __m256 c = _mm256_add_ps(acc[2], acc[6]), d = _mm256_add_ps(acc[3], acc[7]);
+
+    return _mm256_add_ps(_mm256_add_ps(a, c), _mm256_add_ps(b, d));
+}
+
+/* out[i] = the rest of lanes_tree for the folded lanes of sum i, eight sums at once. */
+static inline void lanes_tree_many(const lanes_vector sums[8], float *out)
+{
+    __m256 four[4], two[2];
+
+    for (int i = 0; i < 4; i++)
+        four[i] = _mm256_add_ps(_mm256_permute2f128_ps(sums[2 * i], sums[2 * i + 1], 0x20),
+                                _mm256_permute2f128_ps(sums[2 * i], sums[2 * i + 1], 0x31));
+    for (int i = 0; i < 2; i++)
+        two[i] = _mm256_add_ps(_mm256_shuffle_ps(four[2 * i], four[2 * i + 1], 0x44),
+                               _mm256_shuffle_ps(four[2 * i], four[2 * i + 1], 0xee));
+    four[0] = _mm256_add_ps(_mm256_shuffle_ps(two[0], two[1], 0x88),
+                            _mm256_shuffle_ps(two[0], two[1], 0xdd));
+    _mm256_storeu_ps(out,
+                     _mm256_permutevar8x32_ps(four[0], _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)));
+}
+
+/* Eight floats to fp16, NaNs canonical. */
+static inline void lanes_store_f16(uint16_t *out, lanes_vector x)
+{
+    __m256 canonical =
+        _mm256_blendv_ps(x, _mm256_set1_ps(__builtin_nanf("")), _mm256_cmp_ps(x, x, _CMP_UNORD_Q));
+
+    _mm_storeu_si128((__m128i *)out,
+                     _mm256_cvtps_ph(canonical, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
 
 /* 16 weights: even ones, odd ones. */

@@ -9,6 +9,7 @@
 typedef __m512 lanes_vector;
 #define LANES_WIDTH 16
 #define LANES_ROWS 4
+#define LANES_PANEL_ROWS 4
 
 static inline lanes_vector lanes_zero(void)
 {
@@ -60,6 +61,49 @@ static inline float lanes_tree(const lanes_vector acc[4])
     __m512 sums = _mm512_add_ps(_mm512_add_ps(acc[0], acc[2]), _mm512_add_ps(acc[1], acc[3]));
 
     return _mm_cvtss_f32(lanes_tree_16(sums));
+}
+
+/* The first two steps of lanes_tree. */
+static inline lanes_vector lanes_fold(const lanes_vector acc[4])
+{
+    return _mm512_add_ps(_mm512_add_ps(acc[0], acc[2]), _mm512_add_ps(acc[1], acc[3]));
+}
+
+/* a's and b's lanes, + 2 steps of 128 bits; what is left of each lies side by side. */
+static inline __m512 lanes_halve(__m512 a, __m512 b)
+{
+    return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xee));
+}
+static inline __m512 lanes_quarter(__m512 a, __m512 b)
+{
+    return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd));
+}
+
+/* out[i] = the rest of lanes_tree for the folded lanes of sum i, 16 sums at once. */
+static inline void lanes_tree_many(const lanes_vector sums[16], float *out)
+{
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    __m512 four[4], two[2];
+
+    for (int i = 0; i < 4; i++)
+        four[i] = lanes_quarter(lanes_halve(sums[4 * i], sums[4 * i + 1]),
+                                lanes_halve(sums[4 * i + 2], sums[4 * i + 3]));
+    for (int i = 0; i < 2; i++)
+        two[i] = _mm512_add_ps(_mm512_shuffle_ps(four[2 * i], four[2 * i + 1], 0x44),
+                               _mm512_shuffle_ps(four[2 * i], four[2 * i + 1], 0xee));
+    four[0] = _mm512_add_ps(_mm512_shuffle_ps(two[0], two[1], 0x88),
+                            _mm512_shuffle_ps(two[0], two[1], 0xdd));
+    _mm512_storeu_ps(out, _mm512_permutexvar_ps(order, four[0]));
+}
+
+/* 16 floats to fp16, NaNs canonical. */
+static inline void lanes_store_f16(uint16_t *out, lanes_vector x)
+{
+    __m512 canonical = _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), x,
+                                            _mm512_set1_ps(__builtin_nanf("")));
+
+    _mm256_storeu_si256((__m256i *)out,
+                        _mm512_cvtps_ph(canonical, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
 
 /* 32 weights: even ones, odd ones. */

@@ -10,6 +10,7 @@
 typedef float lanes_vector;
 #define LANES_WIDTH 1
 #define LANES_ROWS 2
+#define LANES_PANEL_ROWS 1
 
 static inline lanes_vector lanes_zero(void)
 {
@@ -77,6 +78,40 @@ static inline float lanes_tree(const lanes_vector acc[64])
         for (int i = 0; i < half; i++)
             sums[i] += sums[i + half];
     return sums[0];
+}
+
+static inline lanes_vector lanes_fold(const lanes_vector acc[64])
+{
+    return lanes_tree(acc);
+}
+static inline void lanes_tree_many(const lanes_vector sums[1], float *out)
+{
+    out[0] = sums[0];
+}
+
+/* To the nearest fp16, of two equally near the even one; NaNs canonical. */
+static inline void lanes_store_f16(uint16_t *out, lanes_vector x)
+{
+    uint32_t bits, sign, magnitude, dropped;
+
+    memcpy(&bits, &x, sizeof(bits));
+    sign = bits >> 16 & 0x8000;
+    magnitude = bits & 0x7fffffff;
+    if (magnitude > 0x7f800000) {
+        *out = 0x7e00;
+    } else if (magnitude >= 0x477ff000) { /* 65520: rounds to infinity */
+        *out = (uint16_t)(sign | 0x7c00);
+    } else if (magnitude >= 0x38800000) { /* 2^-14: normal */
+        magnitude += 0xfff + (magnitude >> 13 & 1);
+        *out = (uint16_t)(sign | (magnitude - 0x38000000) >> 13);
+    } else if (magnitude < 0x33000000) { /* below half of 2^-24 */
+        *out = (uint16_t)sign;
+    } else {
+        dropped = 126 - (magnitude >> 23);
+        magnitude = (magnitude & 0x7fffff) | 0x800000;
+        magnitude += (1u << (dropped - 1)) - 1 + (magnitude >> dropped & 1);
+        *out = (uint16_t)(sign | magnitude >> dropped);
+    }
 }
 
 /* With one lane in a vector, even and odd elements are in order. */
