@@ -216,21 +216,43 @@ static int run_model(struct weights *weights, const struct options *options,
     return status;
 }
 
+/* A GGUF file by its first bytes, whatever its name: 1; 0 for others; -1. */
+static int is_gguf(const char *path, struct failure *failure)
+{
+    FILE *file = fopen(path, "rbe");
+    char magic[4] = {0};
+    bool failed = !file;
+
+    if (file && fread(magic, 1, sizeof(magic), file) < sizeof(magic))
+        failed = ferror(file);
+    if (failed)
+        fail_errno(failure, errno, "%s: cannot read the model", path);
+    if (file)
+        fclose(file);
+    return failed ? -1 : memcmp(magic, "GGUF", sizeof(magic)) == 0;
+}
+
 static struct weights *open_weights(const struct options *options, uint32_t isa,
                                     const struct kernels *kernels, struct failure *failure)
 {
     struct stat status;
+    int gguf = 0;
 
     if (stat(options->model, &status) < 0) {
         fail_errno(failure, errno, "%s: cannot read the model", options->model);
         return NULL;
     }
     if (!S_ISDIR(status.st_mode))
+        gguf = is_gguf(options->model, failure);
+    if (gguf < 0)
+        return NULL;
+    if (!S_ISDIR(status.st_mode) && !gguf)
         return weights_open_container(options->model, options->base, options->backend,
                                       options->hugepages, isa, options->generate.threads, kernels,
                                       failure);
     if (options->auto_backend && !options->hugepages)
-        return weights_open_plain(options->model, kernels, failure);
+        return gguf ? weights_open_gguf(options->model, kernels, failure)
+                    : weights_open_plain(options->model, kernels, failure);
     fail(failure,
          "%s: a plain model has no backends; pack it first, or leave --backend and --hugepages out",
          options->model);
@@ -409,7 +431,7 @@ const struct command command_run = {
              "           [--base BASE.lwc] [--hugepages] [--logits FILE] [--json]",
     .summary = "continue a text with a model of the Llama family",
     .help =
-        "MODEL           a HuggingFace directory, or a container of one\n"
+        "MODEL           a HuggingFace directory, a GGUF file, or a container of either\n"
         "-p PROMPT       the text to continue\n"
         "-n N            at most N new tokens (default: 128)\n"
         "--temp T        sample with this temperature; 0 (default) takes the most likely token\n"

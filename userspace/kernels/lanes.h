@@ -8,6 +8,7 @@
 #ifndef LWC_LANES_H
 #define LWC_LANES_H
 
+#include "blocks.h"
 #include "exp.h"
 #include "kernels.h"
 
@@ -224,6 +225,10 @@ static void convert(enum lwc_dtype dtype, const void *weights, size_t count, flo
 
     if (dtype == LWC_DTYPE_F32) {
         memcpy(out, weights, 4 * count);
+        return;
+    }
+    if (blocks_known(dtype)) {
+        blocks_convert(dtype, weights, count, out);
         return;
     }
     for (size_t i = 0; i < whole; i += LANES_WIDTH)

@@ -113,7 +113,7 @@ static enum lwc_error decode_and_multiply(struct lwcmem_model *model, struct wor
     error = lwc_tile_decode(worker->decoder.impl, tile, stored, tile->stored, worker->tile, length,
                             &worker->decoder.scratch);
     if (!error)
-        model->kernels->gemm(dtype, worker->tile, rows, cols, in, out);
+        kernels_multiply(model->kernels, dtype, worker->tile, rows, cols, in, out, worker->scratch);
     return error;
 }
 
@@ -122,7 +122,7 @@ static int multiply_tile(struct lwcmem_model *model, const struct lwcmem_tensor 
                          uint64_t rows, const struct activations *in, const struct products *out,
                          struct failure *failure)
 {
-    bool levels, whole = rows * tensor->cols * lwc_dtype_size(tensor->dtype) ==
+    bool levels, whole = lwc_dtype_bytes(tensor->dtype, rows * tensor->cols) ==
                          lwc_tile_length(object, index);
     struct lwc_levels_view view;
     enum lwc_error error;
@@ -169,7 +169,7 @@ static int multiply_cut_rows(struct lwcmem_model *model, const struct lwcmem_ten
                              uint64_t first_row, uint64_t rows, const struct activations *in,
                              const struct products *out, struct failure *failure)
 {
-    uint64_t row = tensor->cols * lwc_dtype_size(tensor->dtype);
+    uint64_t row = lwc_dtype_bytes(tensor->dtype, tensor->cols);
 
     if (worker->row_capacity < row) {
         free(worker->row);
@@ -184,7 +184,8 @@ static int multiply_cut_rows(struct lwcmem_model *model, const struct lwcmem_ten
         if (model_decode(model, worker, object, (first_row + r) * row, row, worker->row, failure) <
             0)
             return -1;
-        model->kernels->gemm(tensor->dtype, worker->row, 1, tensor->cols, in, &one);
+        kernels_multiply(model->kernels, tensor->dtype, worker->row, 1, tensor->cols, in, &one,
+                         worker->scratch);
         atomic_fetch_add_explicit(&model->rows_buffered, 1, memory_order_relaxed);
     }
     return 0;
@@ -195,7 +196,7 @@ int fused_multiply(struct lwcmem_model *model, const struct lwcmem_tensor *tenso
                    const struct activations *in, const struct products *out,
                    struct failure *failure)
 {
-    uint64_t row = tensor->cols * lwc_dtype_size(tensor->dtype);
+    uint64_t row = lwc_dtype_bytes(tensor->dtype, tensor->cols);
     struct lwc_object object;
 
     worker->arranged_ready = false;

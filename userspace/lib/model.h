@@ -25,6 +25,14 @@ struct worker {
     float *arranged; /* a call's activations in the order of the fused kernels */
     size_t arranged_capacity;
     bool arranged_ready;
+    float *scratch; /* for kernels_multiply */
+    size_t scratch_capacity;
+};
+
+/* A tensor by its name's hash. */
+struct model_name {
+    uint64_t hash;
+    uint64_t object;
 };
 
 struct lwcmem_model {
@@ -35,6 +43,8 @@ struct lwcmem_model {
     const struct kernels *kernels;
     struct worker *workers; /* threads + 1: the last one for lwcmem_rows */
     pthread_mutex_t rows_lock;
+    struct model_name *names; /* in order */
+    size_t name_count;
     const char *structure;
     const uint8_t *map; /* fused: the container */
     size_t map_size;
@@ -48,6 +58,13 @@ struct lwcmem_model {
     char notice[512];
     atomic_ullong rows_fused, rows_eligible, rows_buffered, tiles_decoded;
 };
+
+/* The message of a failure to the caller of the library: -1. */
+int model_report(const struct failure *failure, char error[LWCMEM_ERROR_SIZE]);
+
+/* Read the names of all tensors, for lwcmem_find; to be freed with free. */
+int names_open(struct lwcmem_model *model, struct failure *failure);
+void model_describe(const struct lwc_object *object, uint64_t index, struct lwcmem_tensor *tensor);
 
 /* What a backend does with rows that begin and end with tiles. */
 int fused_open(struct lwcmem_model *model, const struct lwcmem_options *options,

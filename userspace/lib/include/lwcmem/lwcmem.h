@@ -103,6 +103,28 @@ int lwcmem_find(struct lwcmem_model *model, const char *name, struct lwcmem_tens
 int lwcmem_file(struct lwcmem_model *model, const char *name, size_t limit, void **data,
                 size_t *size, char error[LWCMEM_ERROR_SIZE]);
 
+#define LWCMEM_NAME_SIZE 4096
+
+struct lwcmem_file_entry {
+    uint64_t size;
+    char name[LWCMEM_NAME_SIZE]; /* relative to the directory that was packed */
+};
+
+/*
+ * One after another, the model's files in the order of their names. *at is 0
+ * for the first, and moves on. 1 found, 0 no more, -1. Any thread.
+ */
+int lwcmem_file_next(struct lwcmem_model *model, uint64_t *at, struct lwcmem_file_entry *entry,
+                     char error[LWCMEM_ERROR_SIZE]);
+
+/*
+ * A part of one of the model's files, weights too: size bytes at offset, which
+ * must lie in it. Decodes the tiles that have them. 1 found, 0 no such file, -1.
+ * Any thread.
+ */
+int lwcmem_file_read(struct lwcmem_model *model, const char *name, uint64_t offset, void *out,
+                     size_t size, char error[LWCMEM_ERROR_SIZE]);
+
 struct lwcmem_unit {
     const struct lwcmem_tensor *tensors;
     size_t count;
@@ -127,7 +149,9 @@ int lwcmem_unit_done(struct lwcmem_model *model, size_t unit, char error[LWCMEM_
 /*
  * y[t * y_stride + r] = row r of the tensor times vector t, for the rows
  * [first_row, first_row + rows) and n vectors of cols floats at
- * x + t * x_stride; exactness contract of kernels/kernels.h. BF16, F16, F32.
+ * x + t * x_stride; exactness contract of kernels/kernels.h. BF16, F16, F32,
+ * and of the types in blocks that GGUF has Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K,
+ * Q5_K and Q6_K, which become fp32 first.
  * first_row is a multiple of row_grain. Between wait and done of the tensor's
  * unit. Any number of threads up to options.threads, each with its own worker
  * number (0..threads-1).

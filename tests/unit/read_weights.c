@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * read_weights MODEL gguf|directory|fused|user ISA VECTORS TENSOR...: writes, for
+ * each tensor, its rows as fp32 and then their products with some vectors, as
+ * the engine reads and multiplies them. For tests.
+ */
+#include "codec/cpu.h"
+#include "container/decoder.h"
+#include "engine/weights.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PART 7 /* grains that are multiplied in one call */
+
+static int stop(const char *what)
+{
+    fprintf(stderr, "read_weights: %s\n", what);
+    return 1;
+}
+
+static struct weights *open_model(const char *path, const char *kind, const char *isa,
+                                  struct failure *failure)
+{
+    const struct kernels *kernels;
+    u32 mask;
+
+    if (decoder_isa_mask(isa, &mask) < 0)
+        exit(stop("no such ISA"));
+    kernels = kernels_select(mask & lwc_cpu_isa());
+    if (strcmp(kind, "gguf") == 0)
+        return weights_open_gguf(path, kernels, failure);
+    if (strcmp(kind, "directory") == 0)
+        return weights_open_plain(path, kernels, failure);
+    return weights_open_container(path, NULL,
+                                  strcmp(kind, "user") == 0 ? WEIGHTS_USER : WEIGHTS_FUSED, false,
+                                  mask & lwc_cpu_isa(), 1, kernels, failure);
+}
+
+/* Numbers of some size and both signs. */
+static float activation(size_t i)
+{
+    return (float)((int)(i * 2654435761u >> 20 & 1023) - 511) / 64.0f;
+}
+
+static int write_floats(const float *values, size_t count)
+{
+    return fwrite(values, sizeof(*values), count, stdout) == count ? 0 : -1;
+}
+
+static int write_rows(struct weights *weights, const struct weight_tensor *tensor,
+                      struct failure *failure)
+{
+    size_t count = tensor->rows * tensor->cols;
+    float *values = malloc(count * sizeof(*values) + 1);
+    int result = values ? 0 : fail(failure, "out of memory");
+
+    if (result == 0)
+        result = weights->ops->rows(weights, tensor, 0, tensor->rows, values, failure);
+    if (result == 0 && write_floats(values, count) < 0)
+        result = fail(failure, "cannot write");
+    free(values);
+    return result;
+}
+
+static int write_products(struct weights *weights, const struct weight_tensor *tensor,
+                          size_t vectors, struct failure *failure)
+{
+    float *x = malloc(vectors * tensor->cols * sizeof(*x) + 1);
+    float *y = calloc(vectors * tensor->rows + 1, sizeof(*y));
+    struct activations in = {x, tensor->cols, vectors};
+    struct products out = {y, tensor->rows};
+    uint64_t part = (uint64_t)PART * tensor->row_grain;
+    int result = x && y ? 0 : fail(failure, "out of memory");
+
+    for (size_t i = 0; result == 0 && i < vectors * tensor->cols; i++)
+        x[i] = activation(i);
+    for (uint64_t r = 0; result == 0 && r < tensor->rows; r += part)
+        result = weights->ops->multiply(weights, tensor, 0, r,
+                                        tensor->rows - r < part ? tensor->rows - r : part, &in,
+                                        &out, failure);
+    if (result == 0 && write_floats(y, vectors * tensor->rows) < 0)
+        result = fail(failure, "cannot write");
+    free(x);
+    free(y);
+    return result;
+}
+
+static int read_all(struct weights *weights, size_t vectors, char **names, size_t count,
+                    struct failure *failure)
+{
+    struct weight_tensor *tensors = calloc(count, sizeof(*tensors));
+    struct weight_tensor **pointers = calloc(count, sizeof(*pointers));
+    struct weight_unit *units = calloc(count, sizeof(*units));
+    int result = tensors && pointers && units ? 0 : fail(failure, "out of memory");
+
+    for (size_t i = 0; result == 0 && i < count; i++) {
+        pointers[i] = &tensors[i];
+        units[i] = (struct weight_unit){&pointers[i], 1};
+        if (weights->ops->find(weights, names[i], &tensors[i], failure) <= 0)
+            result = fail(failure, "no tensor %s", names[i]);
+    }
+    if (result == 0)
+        result = weights->ops->start(weights, units, count, failure);
+    for (size_t i = 0; result == 0 && i < count; i++)
+        if (write_rows(weights, &tensors[i], failure) < 0 ||
+            weights->ops->wait(weights, i, failure) < 0 ||
+            write_products(weights, &tensors[i], vectors, failure) < 0 ||
+            weights->ops->done(weights, i, failure) < 0)
+            result = -1;
+    free(tensors);
+    free(pointers);
+    free(units);
+    return result;
+}
+
+int main(int argc, char **argv)
+{
+    struct failure failure;
+    struct weights *weights;
+    int result;
+
+    if (argc < 6)
+        return stop("MODEL gguf|directory|fused|user ISA VECTORS TENSOR...");
+    weights = open_model(argv[1], argv[2], argv[3], &failure);
+    if (!weights)
+        return stop(failure.text);
+    result = read_all(weights, (size_t)atoi(argv[4]), argv + 5, (size_t)argc - 5, &failure);
+    weights->ops->close(weights);
+    return result < 0 || fflush(stdout) ? stop(failure.text) : 0;
+}
