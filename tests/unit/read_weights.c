@@ -12,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PART 7 /* grains that are multiplied in one call */
-
 static int stop(const char *what)
 {
     fprintf(stderr, "read_weights: %s\n", what);
@@ -71,7 +69,7 @@ static int write_products(struct weights *weights, const struct weight_tensor *t
     float *y = calloc(vectors * tensor->rows + 1, sizeof(*y));
     struct activations in = {x, tensor->cols, vectors};
     struct products out = {y, tensor->rows};
-    uint64_t part = (uint64_t)PART * tensor->row_grain;
+    uint64_t part = tensor->row_grain;
     int result = x && y ? 0 : fail(failure, "out of memory");
 
     for (size_t i = 0; result == 0 && i < vectors * tensor->cols; i++)
