@@ -226,6 +226,21 @@ static int read_rope(const struct reading *reading, struct model_config *out)
     return 0;
 }
 
+/* Layers before it see all positions: a number that may be 0, or beyond the last layer. */
+static int read_first_windowed(const struct reading *reading, uint32_t *first)
+{
+    const json_t *value = value_of(reading->root, "max_window_layers");
+
+    if (value && (!json_is_integer(value) || json_integer_value(value) < 0))
+        return fail(reading->failure, "%s: max_window_layers must be a whole number",
+                    reading->path);
+    *first = !value ? 28
+             : json_integer_value(value) > (json_int_t)CONFIG_LAYERS_MAX
+                 ? CONFIG_LAYERS_MAX
+                 : (uint32_t)json_integer_value(value);
+    return 0;
+}
+
 /* By layer_types where it is there; else by the rule of the family. */
 static int read_windows(const struct reading *reading, struct model_config *out)
 {
@@ -248,12 +263,8 @@ static int read_windows(const struct reading *reading, struct model_config *out)
     if (read_number(reading, "sliding_window", CONTEXT_MAX, reading->defaults->window,
                     &out->window) < 0)
         return -1;
-    window = json_object_get(reading->root, "max_window_layers");
-    if (qwen && (!window || json_is_integer(window)))
-        first = window && json_integer_value(window) >= 0 &&
-                        json_integer_value(window) <= (json_int_t)out->layers
-                    ? (uint32_t)json_integer_value(window)
-                    : out->layers;
+    if (qwen && read_first_windowed(reading, &first) < 0)
+        return -1;
     if (types && json_array_size(types) != out->layers)
         return fail(reading->failure, "%s: layer_types must have %u entries", reading->path,
                     out->layers);

@@ -1,152 +1,160 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "generate.h"
 #include "clock.h"
-#include "config.h"
-#include "llama.h"
-#include "tokenizer.h"
 
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Text of a file that the model must have. */
-static char *required_file(struct weights *weights, const char *name, size_t *size,
-                           struct failure *failure)
-{
-    char *text = NULL;
-    int found = weights->ops->file(weights, name, &text, size, failure);
+/* A text under way. */
+struct running {
+    struct generate_text *text;
+    struct sequence *sequence;
+    struct sampler *sampler;
+    uint32_t context;
+    uint32_t token; /* the newest, not yet in the sequence */
+    bool ended;
+};
 
-    if (found == 0)
-        fail(failure, "%s: no %s; lwcmem needs a complete HuggingFace model", weights->path, name);
-    return found > 0 ? text : NULL;
-}
-
-static int read_config(struct weights *weights, struct model_config *config,
-                       struct failure *failure)
-{
-    size_t size = 0;
-    char *text = required_file(weights, "config.json", &size, failure);
-    char path[512];
-    int result;
-
-    if (!text)
-        return -1;
-    snprintf(path, sizeof(path), "%s: config.json", weights->path);
-    result = config_parse(text, size, path, config, failure);
-    free(text);
-    return result;
-}
-
-static struct tokenizer *read_tokenizer(struct weights *weights, struct failure *failure)
-{
-    size_t size = 0;
-    char *text = required_file(weights, "tokenizer.json", &size, failure);
-    struct tokenizer *tokenizer;
-    char path[512];
-
-    if (!text)
-        return NULL;
-    snprintf(path, sizeof(path), "%s: tokenizer.json", weights->path);
-    tokenizer = tokenizer_new(text, size, path, failure);
-    free(text);
-    return tokenizer;
-}
-
-static bool is_stop(const struct model_config *config, uint32_t token)
-{
-    for (size_t i = 0; i < config->stop_count; i++)
-        if (config->stops[i] == token)
-            return true;
-    return false;
-}
+struct generation {
+    struct engine *engine;
+    const struct generate_options *options;
+    const struct generate_sink *sink;
+    struct running *running;
+    size_t count;
+    struct step *steps;
+    size_t *texts; /* of each step */
+};
 
 /* Positions to keep: what was asked for, else what the text can reach. */
-static int choose_context(const struct generate_options *options, const struct model_config *config,
-                          size_t prompt, uint32_t *context, struct failure *failure)
+static int choose_context(const struct generation *generation, const struct generate_text *text,
+                          uint32_t *context, struct failure *failure)
 {
-    uint64_t limit = options->context ? options->context : config->context;
-    uint64_t needed = (uint64_t)prompt + options->tokens;
+    uint64_t needed = (uint64_t)text->prompt_count + generation->options->tokens;
+    uint32_t limit;
 
-    if (limit > config->context)
-        return fail(failure, "the model was made for %u positions; use a smaller -c",
-                    config->context);
-    if (prompt > limit)
+    if (engine_context(generation->engine, generation->options->context, &limit, failure) < 0)
+        return -1;
+    if (!text->prompt_count)
+        return fail(failure, "the prompt has no tokens; give some text with -p");
+    if (text->prompt_count > limit)
         return fail(failure,
-                    "the prompt has %zu tokens and the context %llu; shorten it or use a "
-                    "larger -c",
-                    prompt, (unsigned long long)limit);
+                    "the prompt has %zu tokens and the context %u; shorten it or use a larger -c",
+                    text->prompt_count, limit);
     *context = (uint32_t)(needed < limit ? needed : limit);
     return 0;
 }
 
-static int continue_text(struct llama *llama, const struct tokenizer *tokenizer,
-                         struct sampler *sampler, const struct model_config *config,
-                         uint32_t context, const struct generate_options *options,
-                         const struct generate_sink *sink, struct generate_result *result,
-                         struct failure *failure)
+static int start_text(const struct generation *generation, struct running *running,
+                      struct generate_text *text, struct failure *failure)
 {
-    double start = seconds_now(), first;
-    const float *logits =
-        llama_forward(llama, result->prompt_tokens, result->prompt_count, failure);
+    struct engine *engine = generation->engine;
 
-    if (!logits)
+    running->text = text;
+    text->new_count = 0;
+    if (choose_context(generation, text, &running->context, failure) < 0)
         return -1;
-    first = seconds_now();
-    result->prompt_seconds = first - start;
-    while (result->new_count < options->tokens) {
-        uint32_t token = sampler_next(sampler, logits);
-        size_t size;
-        const char *piece = tokenizer_piece(tokenizer, token, &size);
-
-        if (sink->token(sink->context, token, piece, size, logits, config->vocabulary, failure) < 0)
-            return -1;
-        result->new_count++;
-        if (is_stop(config, token) || result->new_count == options->tokens ||
-            result->prompt_count + result->new_count > context)
-            break;
-        logits = llama_forward(llama, &token, 1, failure);
-        if (!logits)
-            return -1;
-        result->new_seconds = seconds_now() - first;
-    }
-    return 0;
+    running->sequence = sequence_new(engine->transformer, running->context, failure);
+    running->sampler = running->sequence
+                           ? sampler_new(&generation->options->sampling, engine->weights->kernels,
+                                         engine->config.vocabulary, failure)
+                           : NULL;
+    return running->sampler ? 0 : -1;
 }
 
-int generate(struct weights *weights, const struct generate_options *options,
-             const struct generate_sink *sink, struct generate_result *result,
-             struct failure *failure)
+/* Logits of a text's last token: the next one. */
+static int take_logits(void *context, size_t step, size_t token, const float *logits,
+                       struct failure *failure)
 {
-    struct model_config config;
-    struct tokenizer *tokenizer = NULL;
-    struct sampler *sampler = NULL;
-    struct llama *llama = NULL;
-    struct pool *pool = NULL;
-    uint32_t context = 0;
-    int status = -1;
+    struct generation *generation = context;
+    struct running *running = &generation->running[generation->texts[step]];
+    struct engine *engine = generation->engine;
+    struct generate_text *text = running->text;
+    const char *piece;
+    size_t size;
+    int ended;
+
+    (void)token;
+    running->token = sampler_next(running->sampler, logits);
+    piece = tokenizer_piece(engine->tokenizer, running->token, &size);
+    ended =
+        generation->sink->token(generation->sink->context, generation->texts[step], running->token,
+                                piece, size, logits, engine->config.vocabulary, failure);
+    text->new_count++;
+    running->ended = ended || engine_stops(engine, running->token) ||
+                     text->new_count == generation->options->tokens ||
+                     text->prompt_count + text->new_count > running->context;
+    return ended < 0 ? -1 : 0;
+}
+
+static int step(struct generation *generation, bool prompts, size_t *tokens,
+                struct failure *failure)
+{
+    size_t count = 0;
+
+    *tokens = 0;
+    for (size_t i = 0; i < generation->count; i++) {
+        struct running *running = &generation->running[i];
+
+        if (running->ended)
+            continue;
+        generation->texts[count] = i;
+        generation->steps[count] = (struct step){running->sequence, &running->token, 1, 1};
+        if (prompts) {
+            generation->steps[count].tokens = running->text->prompt;
+            generation->steps[count].count = running->text->prompt_count;
+        }
+        *tokens += generation->steps[count++].count;
+    }
+    return count ? transformer_forward(generation->engine->transformer, generation->steps, count,
+                                       take_logits, generation, failure)
+                 : 0;
+}
+
+static int run_all(struct generation *generation, struct generate_result *result,
+                   struct failure *failure)
+{
+    double start = seconds_now(), prompts;
+    size_t tokens;
+
+    if (step(generation, true, &result->prompt_tokens, failure) < 0)
+        return -1;
+    prompts = seconds_now();
+    result->prompt_seconds = prompts - start;
+    for (;;) {
+        if (step(generation, false, &tokens, failure) < 0)
+            return -1;
+        if (!tokens)
+            return 0;
+        result->steps++;
+        result->step_tokens += tokens;
+        result->step_seconds = seconds_now() - prompts;
+    }
+}
+
+int generate(struct engine *engine, struct generate_text *texts, size_t count,
+             const struct generate_options *options, const struct generate_sink *sink,
+             struct generate_result *result, struct failure *failure)
+{
+    struct generation generation = {engine, options, sink, NULL, count, NULL, NULL};
+    int status = 0;
 
     memset(result, 0, sizeof(*result));
-    if (read_config(weights, &config, failure) == 0 &&
-        (tokenizer = read_tokenizer(weights, failure)) &&
-        tokenizer_encode(tokenizer, options->prompt, strlen(options->prompt),
-                         &result->prompt_tokens, &result->prompt_count, failure) == 0 &&
-        choose_context(options, &config, result->prompt_count, &context, failure) == 0 &&
-        (pool = pool_new(options->threads, failure)) &&
-        (sampler = sampler_new(&options->sampling, weights->kernels, config.vocabulary, failure)) &&
-        (llama = llama_new(&config, weights, pool, context, failure)))
-        status = result->prompt_count
-                     ? continue_text(llama, tokenizer, sampler, &config, context, options, sink,
-                                     result, failure)
-                     : fail(failure, "the prompt has no tokens; give some text with -p");
-    llama_free(llama);
-    sampler_free(sampler);
-    pool_free(pool);
-    tokenizer_free(tokenizer);
+    generation.running = calloc(count, sizeof(*generation.running));
+    generation.steps = calloc(count, sizeof(*generation.steps));
+    generation.texts = calloc(count, sizeof(*generation.texts));
+    if (!generation.running || !generation.steps || !generation.texts)
+        status = fail(failure, "out of memory for %zu prompts", count);
+    for (size_t i = 0; i < count && status == 0; i++)
+        status = start_text(&generation, &generation.running[i], &texts[i], failure);
+    if (status == 0)
+        status = run_all(&generation, result, failure);
+    for (size_t i = 0; generation.running && i < count; i++) {
+        sequence_free(generation.running[i].sequence);
+        sampler_free(generation.running[i].sampler);
+    }
+    free(generation.running);
+    free(generation.steps);
+    free(generation.texts);
     return status;
-}
-
-void generate_result_free(struct generate_result *result)
-{
-    free(result->prompt_tokens);
-    result->prompt_tokens = NULL;
 }

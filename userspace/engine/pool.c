@@ -3,39 +3,128 @@
 #include "kernels/kernels.h"
 
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
+
+/* Looks at what is awaited before a thread sleeps: some 20 microseconds. */
+#define SPINS 1000
+
+/* Items of a worker that nobody has taken: the first in the upper half, the end in the lower. */
+struct share {
+    _Alignas(64) atomic_ullong range;
+};
 
 struct pool {
     pthread_mutex_t lock;
     pthread_cond_t started;
     pthread_cond_t finished;
     pthread_t *threads;
+    struct share *shares;
     unsigned int workers;
     unsigned int next_worker;
-    unsigned int running;
-    uint64_t round;
+    unsigned int spins;
+    unsigned int asleep; /* waiting for started */
     bool stop;
     pool_work *work;
     void *context;
     struct failure *failure;
-    int result;
+    atomic_int result;
+    _Alignas(64) atomic_ullong round;
+    _Alignas(64) atomic_uint running;
 };
+
+static uint64_t range_of(uint64_t first, uint64_t end)
+{
+    return first << 32 | end;
+}
+
+/* Some of one's own items from their start: a quarter of what is left. */
+static bool take_own(struct share *share, uint64_t *first, uint64_t *count)
+{
+    unsigned long long range = atomic_load(&share->range);
+
+    for (;;) {
+        uint64_t end = range & UINT32_MAX;
+
+        *first = range >> 32;
+        if (*first == end)
+            return false;
+        *count = (end - *first + 3) / 4;
+        if (atomic_compare_exchange_weak(&share->range, &range, range_of(*first + *count, end)))
+            return true;
+    }
+}
+
+/* The later half of another's items becomes one's own. */
+static bool steal(struct share *from, struct share *own)
+{
+    unsigned long long range = atomic_load(&from->range);
+
+    for (;;) {
+        uint64_t first = range >> 32, end = range & UINT32_MAX, kept = (end - first) / 2;
+
+        if (first == end)
+            return false;
+        if (atomic_compare_exchange_weak(&from->range, &range, range_of(first, first + kept))) {
+            atomic_store(&own->range, range_of(first + kept, end));
+            return true;
+        }
+    }
+}
+
+static bool take(struct pool *pool, unsigned int worker, uint64_t *first, uint64_t *count)
+{
+    while (!take_own(&pool->shares[worker], first, count)) {
+        unsigned int other = 1;
+
+        while (other < pool->workers &&
+               !steal(&pool->shares[(worker + other) % pool->workers], &pool->shares[worker]))
+            other++;
+        if (other == pool->workers)
+            return false;
+    }
+    return true;
+}
 
 static void run_part(struct pool *pool, unsigned int worker)
 {
     uint32_t mxcsr = kernels_enter();
     struct failure failure;
-    int result = pool->work(pool->context, worker, pool->workers, &failure);
+    uint64_t first, count;
 
+    while (atomic_load_explicit(&pool->result, memory_order_relaxed) == 0 &&
+           take(pool, worker, &first, &count)) {
+        if (pool->work(pool->context, worker, first, count, &failure) == 0)
+            continue;
+        pthread_mutex_lock(&pool->lock);
+        if (pool->result == 0)
+            *pool->failure = failure;
+        pool->result = -1;
+        pthread_mutex_unlock(&pool->lock);
+    }
     kernels_leave(mxcsr);
-    if (result == 0)
-        return;
+}
+
+/* False: the pool ends. */
+static bool await_round(struct pool *pool, uint64_t seen)
+{
+    bool stop;
+
+    for (unsigned int i = 0; i < pool->spins; i++) {
+        if (atomic_load_explicit(&pool->round, memory_order_acquire) != seen)
+            return true;
+        __builtin_ia32_pause();
+    }
     pthread_mutex_lock(&pool->lock);
-    if (pool->result == 0)
-        *pool->failure = failure;
-    pool->result = -1;
+    pool->asleep++;
+    while (!pool->stop && atomic_load(&pool->round) == seen)
+        pthread_cond_wait(&pool->started, &pool->lock);
+    pool->asleep--;
+    stop = pool->stop;
     pthread_mutex_unlock(&pool->lock);
+    return !stop;
 }
 
 static void *serve(void *argument)
@@ -46,37 +135,61 @@ static void *serve(void *argument)
 
     pthread_mutex_lock(&pool->lock);
     worker = ++pool->next_worker;
-    for (;;) {
-        while (!pool->stop && pool->round == round)
-            pthread_cond_wait(&pool->started, &pool->lock);
-        if (pool->stop)
-            break;
-        round = pool->round;
-        pthread_mutex_unlock(&pool->lock);
-        run_part(pool, worker);
-        pthread_mutex_lock(&pool->lock);
-        if (--pool->running == 0)
-            pthread_cond_signal(&pool->finished);
-    }
     pthread_mutex_unlock(&pool->lock);
+    while (await_round(pool, round)) {
+        round++;
+        run_part(pool, worker);
+        if (atomic_fetch_sub(&pool->running, 1) > 1)
+            continue;
+        pthread_mutex_lock(&pool->lock);
+        pthread_cond_signal(&pool->finished);
+        pthread_mutex_unlock(&pool->lock);
+    }
     return NULL;
+}
+
+/* A CPU of its own for each thread but the caller's, which keeps the one that is left. */
+static void place_threads(struct pool *pool, const cpu_set_t *allowed)
+{
+    int own = sched_getcpu(), cpu = 0;
+
+    for (unsigned int i = 1; i < pool->workers; i++, cpu++) {
+        cpu_set_t one;
+
+        while (cpu < CPU_SETSIZE && (!CPU_ISSET(cpu, allowed) || cpu == own))
+            cpu++;
+        if (cpu >= CPU_SETSIZE)
+            return;
+        CPU_ZERO(&one);
+        CPU_SET(cpu, &one);
+        /* where it is not allowed, they run all the same */
+        (void)pthread_setaffinity_np(pool->threads[i], sizeof(one), &one);
+    }
 }
 
 struct pool *pool_new(unsigned int workers, struct failure *failure)
 {
-    struct pool *pool = calloc(1, sizeof(*pool));
+    struct pool *pool = aligned_alloc(64, (sizeof(*pool) + 63) & ~(size_t)63);
+    cpu_set_t allowed;
+    unsigned int cpus = 0;
 
-    if (pool)
-        pool->threads = calloc(workers, sizeof(*pool->threads));
-    if (!pool || !pool->threads) {
-        free(pool);
+    if (pool) {
+        *pool = (struct pool){.threads = calloc(workers, sizeof(*pool->threads)),
+                              .shares = aligned_alloc(64, workers * sizeof(*pool->shares))};
+        pthread_mutex_init(&pool->lock, NULL);
+        pthread_cond_init(&pool->started, NULL);
+        pthread_cond_init(&pool->finished, NULL);
+        pool->workers = 1;
+    }
+    if (!pool || !pool->threads || !pool->shares) {
+        pool_free(pool);
         fail(failure, "out of memory for %u threads; use a smaller -j", workers);
         return NULL;
     }
-    pthread_mutex_init(&pool->lock, NULL);
-    pthread_cond_init(&pool->started, NULL);
-    pthread_cond_init(&pool->finished, NULL);
-    for (pool->workers = 1; pool->workers < workers; pool->workers++) {
+    if (sched_getaffinity(0, sizeof(allowed), &allowed) == 0)
+        cpus = (unsigned int)CPU_COUNT(&allowed);
+    pool->spins = workers <= cpus ? SPINS : 0;
+    for (; pool->workers < workers; pool->workers++) {
         int error = pthread_create(&pool->threads[pool->workers], NULL, serve, pool);
 
         if (error) {
@@ -85,6 +198,8 @@ struct pool *pool_new(unsigned int workers, struct failure *failure)
             return NULL;
         }
     }
+    if (workers == cpus)
+        place_threads(pool, &allowed);
     return pool;
 }
 
@@ -96,12 +211,13 @@ void pool_free(struct pool *pool)
     pool->stop = true;
     pthread_cond_broadcast(&pool->started);
     pthread_mutex_unlock(&pool->lock);
-    for (unsigned int i = 1; i < pool->workers; i++)
+    for (unsigned int i = 1; pool->threads && i < pool->workers; i++)
         pthread_join(pool->threads[i], NULL);
     pthread_cond_destroy(&pool->finished);
     pthread_cond_destroy(&pool->started);
     pthread_mutex_destroy(&pool->lock);
     free(pool->threads);
+    free(pool->shares);
     free(pool);
 }
 
@@ -110,31 +226,39 @@ unsigned int pool_workers(const struct pool *pool)
     return pool->workers;
 }
 
-int pool_run(struct pool *pool, pool_work *work, void *context, struct failure *failure)
+static void await_workers(struct pool *pool)
 {
+    for (unsigned int i = 0; i < pool->spins; i++) {
+        if (atomic_load_explicit(&pool->running, memory_order_acquire) == 0)
+            return;
+        __builtin_ia32_pause();
+    }
     pthread_mutex_lock(&pool->lock);
+    while (atomic_load(&pool->running))
+        pthread_cond_wait(&pool->finished, &pool->lock);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+int pool_run(struct pool *pool, uint64_t items, pool_work *work, void *context,
+             struct failure *failure)
+{
+    if (items > UINT32_MAX)
+        return fail(failure, "too much work for one run");
+    for (unsigned int i = 0; i < pool->workers; i++)
+        atomic_store_explicit(&pool->shares[i].range,
+                              range_of(items * i / pool->workers, items * (i + 1) / pool->workers),
+                              memory_order_relaxed);
     pool->work = work;
     pool->context = context;
     pool->failure = failure;
     pool->result = 0;
-    pool->running = pool->workers - 1;
-    pool->round++;
-    pthread_cond_broadcast(&pool->started);
+    atomic_store(&pool->running, pool->workers - 1);
+    pthread_mutex_lock(&pool->lock);
+    atomic_fetch_add_explicit(&pool->round, 1, memory_order_release);
+    if (pool->asleep)
+        pthread_cond_broadcast(&pool->started);
     pthread_mutex_unlock(&pool->lock);
     run_part(pool, 0);
-    pthread_mutex_lock(&pool->lock);
-    while (pool->running)
-        pthread_cond_wait(&pool->finished, &pool->lock);
-    pthread_mutex_unlock(&pool->lock);
+    await_workers(pool);
     return pool->result;
-}
-
-void pool_part(uint64_t count, uint32_t grain, unsigned int worker, unsigned int workers,
-               uint64_t *first, uint64_t *part)
-{
-    uint64_t steps = count / grain + (count % grain != 0);
-    uint64_t begin = steps * worker / workers * grain, end = steps * (worker + 1) / workers * grain;
-
-    *first = begin < count ? begin : count;
-    *part = (end < count ? end : count) - *first;
 }

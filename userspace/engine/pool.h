@@ -2,6 +2,10 @@
 /*
  * A few threads that do one piece of work together, again and again. The
  * caller is worker 0. All of them compute with the default MXCSR.
+ *
+ * Where there are as many threads as CPUs for this process, each of the others
+ * has one of its own (sched_setaffinity), and all wait actively for a few
+ * microseconds before they sleep.
  */
 #ifndef LWC_ENGINE_POOL_H
 #define LWC_ENGINE_POOL_H
@@ -12,19 +16,21 @@
 
 struct pool;
 
-/* 0, or -1 with a message. */
-typedef int pool_work(void *context, unsigned int worker, unsigned int workers,
+/* Items [first, first + count) of a run. 0, or -1 with a message. */
+typedef int pool_work(void *context, unsigned int worker, uint64_t first, uint64_t count,
                       struct failure *failure);
 
 struct pool *pool_new(unsigned int workers, struct failure *failure);
 void pool_free(struct pool *pool); /* NULL is allowed */
 unsigned int pool_workers(const struct pool *pool);
 
-/* Run work on every worker and wait for all: 0, or -1 with a message of one that failed. */
-int pool_run(struct pool *pool, pool_work *work, void *context, struct failure *failure);
-
-/* The part of count items, in steps of grain, that belongs to a worker. */
-void pool_part(uint64_t count, uint32_t grain, unsigned int worker, unsigned int workers,
-               uint64_t *first, uint64_t *part);
+/*
+ * Work on all items, below 2^32, and wait for it: 0, or -1 with a message of
+ * one that failed (others may then be left out). Each worker begins with a run
+ * of neighbouring items, the same ones for the same number, so that they stay
+ * near it, takes them in runs that become shorter, and then helps others.
+ */
+int pool_run(struct pool *pool, uint64_t items, pool_work *work, void *context,
+             struct failure *failure);
 
 #endif

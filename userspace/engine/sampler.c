@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "sampler.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,33 +77,80 @@ static int by_share(const void *left, const void *right)
     return a->token < b->token ? -1 : 1;
 }
 
-uint32_t sampler_next(struct sampler *sampler, const float *logits)
+/* A share that at least count tokens reach, near that of the last of them: by upper bits. */
+static float share_of_rank(const float *shares, uint32_t vocabulary, uint32_t count)
 {
-    uint32_t count = sampler->vocabulary, kept = 0;
-    uint32_t mxcsr;
-    double sum = 0, point;
+    enum { SHIFT = 18 }; /* sign, exponent, five bits of the mantissa */
+    uint32_t counts[1u << (32 - SHIFT)] = {0}, bits, bin = 1u << (31 - SHIFT), reached = 0;
+    float share;
 
-    if (!(sampler->options.temperature > 0))
-        return most_likely(logits, count);
-    mxcsr = kernels_enter();
+    for (uint32_t i = 0; i < vocabulary; i++) {
+        memcpy(&bits, &shares[i], sizeof(bits));
+        counts[bits >> SHIFT]++;
+    }
+    while (bin && reached < count)
+        reached += counts[--bin];
+    bits = bin << SHIFT;
+    memcpy(&share, &bits, sizeof(share));
+    return share;
+}
+
+/*
+ * The tokens to choose from, count of them, the most likely first where that
+ * matters. Of top_p, a token below the cutoff cannot be one: all such tokens
+ * together have less than 1 - top_p, so the others reach top_p without them.
+ */
+static uint32_t list_choices(struct sampler *sampler)
+{
+    const struct sampler_options *options = &sampler->options;
+    uint32_t count = sampler->vocabulary, listed = 0;
+    bool some = options->top_k && options->top_k < count;
+    float cutoff = 0;
+
+    if (some)
+        cutoff = share_of_rank(sampler->shares, count, options->top_k);
+    else if (options->top_p < 1)
+        cutoff = 0.5f * (1 - options->top_p) / (float)count;
     for (uint32_t i = 0; i < count; i++)
+        if (!(sampler->shares[i] < cutoff))
+            sampler->choices[listed++] = (struct choice){sampler->shares[i], i};
+    if (some || options->top_p < 1)
+        qsort(sampler->choices, listed, sizeof(*sampler->choices), by_share);
+    return some && options->top_k < listed ? options->top_k : listed;
+}
+
+static uint32_t sample(struct sampler *sampler, const float *logits)
+{
+    uint32_t count, kept = 0;
+    double sum = 0, all = 0, point;
+
+    for (uint32_t i = 0; i < sampler->vocabulary; i++)
         sampler->shares[i] = logits[i] / sampler->options.temperature;
-    sampler->kernels->softmax(sampler->shares, count);
+    sampler->kernels->softmax(sampler->shares, sampler->vocabulary);
+    count = list_choices(sampler);
     for (uint32_t i = 0; i < count; i++)
-        sampler->choices[i] = (struct choice){sampler->shares[i], i};
-    if (sampler->options.top_p < 1)
-        qsort(sampler->choices, count, sizeof(*sampler->choices), by_share);
+        all += (double)sampler->choices[i].share;
     do
         sum += (double)sampler->choices[kept++].share;
-    while (kept < count && sum < (double)sampler->options.top_p);
+    while (kept < count &&
+           (sampler->options.top_p == 1 || sum < (double)sampler->options.top_p * all));
     point = uniform(sampler) * sum;
     for (uint32_t i = 0; i < kept; i++) {
         point -= (double)sampler->choices[i].share;
-        if (point < 0) {
-            kernels_leave(mxcsr);
+        if (point < 0)
             return sampler->choices[i].token;
-        }
     }
-    kernels_leave(mxcsr);
     return sampler->choices[kept - 1].token;
+}
+
+uint32_t sampler_next(struct sampler *sampler, const float *logits)
+{
+    uint32_t mxcsr, token;
+
+    if (!(sampler->options.temperature > 0))
+        return most_likely(logits, sampler->vocabulary);
+    mxcsr = kernels_enter();
+    token = sample(sampler, logits);
+    kernels_leave(mxcsr);
+    return token;
 }

@@ -10,7 +10,8 @@
 
 struct sampler_options {
     float temperature; /* 0: the most likely token, the first of equal ones */
-    float top_p;       /* 0..1: only the most likely tokens that have this share together */
+    uint32_t top_k;    /* only so many of the most likely tokens; 0: all */
+    float top_p;       /* 0..1: of those only the most likely that have this share of them */
     uint64_t seed;
 };
 

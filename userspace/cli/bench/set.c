@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "set.h"
 #include "cli/cli.h"
-#include "engine/pool.h"
 
 #include <inttypes.h>
 #include <sched.h>
@@ -15,11 +14,8 @@ enum { CACHE_MULTIPLE = 6, MAX_CACHES = 256 };
 
 void bench_part(size_t count, const struct bench_worker *worker, size_t *first, size_t *end)
 {
-    uint64_t begin, part;
-
-    pool_part(count, 1, worker->index, worker->count, &begin, &part);
-    *first = begin;
-    *end = begin + part;
+    *first = count * worker->index / worker->count;
+    *end = count * (worker->index + 1) / worker->count;
 }
 
 /* Size of the CPU's L3 cache and the CPUs that share it: 0, or -1 without one. */

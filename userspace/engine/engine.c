@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "engine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Text of a file that the model must have. */
+static char *required_file(struct weights *weights, const char *name, size_t *size,
+                           struct failure *failure)
+{
+    char *text = NULL;
+    int found = weights->ops->file(weights, name, &text, size, failure);
+
+    if (found == 0)
+        fail(failure, "%s: no %s; lwcmem needs a complete HuggingFace model", weights->path, name);
+    return found > 0 ? text : NULL;
+}
+
+static int read_config(struct engine *engine, struct failure *failure)
+{
+    size_t size = 0;
+    char *text = required_file(engine->weights, "config.json", &size, failure);
+    char path[512];
+    int result;
+
+    if (!text)
+        return -1;
+    snprintf(path, sizeof(path), "%s: config.json", engine->weights->path);
+    result = config_parse(text, size, path, &engine->config, failure);
+    free(text);
+    return result;
+}
+
+static int read_tokenizer(struct engine *engine, struct failure *failure)
+{
+    size_t size = 0;
+    char *text = required_file(engine->weights, "tokenizer.json", &size, failure);
+    char path[512];
+
+    if (!text)
+        return -1;
+    snprintf(path, sizeof(path), "%s: tokenizer.json", engine->weights->path);
+    engine->tokenizer = tokenizer_new(text, size, path, failure);
+    free(text);
+    return engine->tokenizer ? 0 : -1;
+}
+
+struct engine *engine_open(struct weights *weights, unsigned int threads, enum kv_type kv,
+                           struct failure *failure)
+{
+    struct engine *engine = calloc(1, sizeof(*engine));
+
+    if (!engine) {
+        fail(failure, "%s: out of memory", weights->path);
+        return NULL;
+    }
+    engine->weights = weights;
+    if (read_config(engine, failure) == 0 && read_tokenizer(engine, failure) == 0 &&
+        (engine->pool = pool_new(threads, failure)) &&
+        (engine->transformer =
+             transformer_new(&engine->config, weights, engine->pool, kv, failure)))
+        return engine;
+    engine_close(engine);
+    return NULL;
+}
+
+void engine_close(struct engine *engine)
+{
+    if (!engine)
+        return;
+    transformer_free(engine->transformer);
+    pool_free(engine->pool);
+    tokenizer_free(engine->tokenizer);
+    free(engine);
+}
+
+bool engine_stops(const struct engine *engine, uint32_t token)
+{
+    for (size_t i = 0; i < engine->config.stop_count; i++)
+        if (engine->config.stops[i] == token)
+            return true;
+    return false;
+}
+
+int engine_context(const struct engine *engine, uint32_t asked, uint32_t *context,
+                   struct failure *failure)
+{
+    if (asked > engine->config.context)
+        return fail(failure, "the model was made for %u positions; use a smaller -c",
+                    engine->config.context);
+    *context = asked ? asked : engine->config.context;
+    return 0;
+}
