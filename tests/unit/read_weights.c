@@ -4,37 +4,7 @@
  * each tensor, its rows as fp32 and then their products with some vectors, as
  * the engine reads and multiplies them. For tests.
  */
-#include "codec/cpu.h"
-#include "container/decoder.h"
-#include "engine/weights.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-static int stop(const char *what)
-{
-    fprintf(stderr, "read_weights: %s\n", what);
-    return 1;
-}
-
-static struct weights *open_model(const char *path, const char *kind, const char *isa,
-                                  struct failure *failure)
-{
-    const struct kernels *kernels;
-    u32 mask;
-
-    if (decoder_isa_mask(isa, &mask) < 0)
-        exit(stop("no such ISA"));
-    kernels = kernels_select(mask & lwc_cpu_isa());
-    if (strcmp(kind, "gguf") == 0)
-        return weights_open_gguf(path, kernels, failure);
-    if (strcmp(kind, "directory") == 0)
-        return weights_open_plain(path, kernels, failure);
-    return weights_open_container(path, NULL,
-                                  strcmp(kind, "user") == 0 ? WEIGHTS_USER : WEIGHTS_FUSED, false,
-                                  mask & lwc_cpu_isa(), 1, kernels, failure);
-}
+#include "open_model.h"
 
 /* Numbers of some size and both signs. */
 static float activation(size_t i)
@@ -121,7 +91,7 @@ int main(int argc, char **argv)
 
     if (argc < 6)
         return stop("MODEL gguf|directory|fused|user ISA VECTORS TENSOR...");
-    weights = open_model(argv[1], argv[2], argv[3], &failure);
+    weights = open_model(argv[1], argv[2], argv[3], 1, &failure);
     if (!weights)
         return stop(failure.text);
     result = read_all(weights, (size_t)atoi(argv[4]), argv + 5, (size_t)argc - 5, &failure);

@@ -206,6 +206,13 @@ static const struct value *find(const struct gguf_values *values, const char *ke
     return bsearch(&wanted, values->list, values->count, sizeof(*values->list), compare_keys);
 }
 
+bool gguf_values_key(const struct gguf_values *values, size_t index, struct gguf_string *key)
+{
+    if (index < values->count)
+        *key = values->list[index].key;
+    return index < values->count;
+}
+
 static bool is_whole(uint32_t type)
 {
     return gguf_type_size(type) && type != GGUF_F32 && type != GGUF_F64 && type != GGUF_BOOL;
@@ -239,6 +246,17 @@ static double real_at(uint32_t type, const uint8_t *bytes)
     }
     memcpy(&narrow, bytes, sizeof(narrow));
     return narrow;
+}
+
+bool gguf_values_is_zero(const struct gguf_values *values, const char *key)
+{
+    const struct value *value = find(values, key);
+
+    if (!value || !gguf_type_size(value->type))
+        return false;
+    return value->type == GGUF_F32 || value->type == GGUF_F64
+               ? real_at(value->type, value->bytes) == 0
+               : whole_at(value->type, value->bytes) == 0;
 }
 
 static int wrong(const struct gguf_values *values, const char *key, const char *what,

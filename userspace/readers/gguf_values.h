@@ -34,6 +34,12 @@ struct gguf_values *gguf_values_new(const struct gguf_source *source, const char
 void gguf_values_free(struct gguf_values *values); /* NULL is allowed */
 const char *gguf_values_path(const struct gguf_values *values);
 
+/* Keys in order, by index from 0. false behind the last one. */
+bool gguf_values_key(const struct gguf_values *values, size_t index, struct gguf_string *key);
+/* Is its value a number that is 0, or false? Not of an array or a string, or where there is none.
+ */
+bool gguf_values_is_zero(const struct gguf_values *values, const char *key);
+
 /* A whole number of any width that is not negative. */
 int gguf_values_u64(const struct gguf_values *values, const char *key, uint64_t *out,
                     struct failure *failure);
