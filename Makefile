@@ -48,7 +48,7 @@ $(B)/tests/reference: tests/models/reference.c
 # Decoders and kernels for tests/bench/peers.py.
 $(B)/tests/ours.so: $(B)/tests/bench/ours.o $(filter-out %/cli/main.o,$(CLI_OBJ)) $(B)/liblwcmem.a
 	$(CC) $(SAN) -shared $^ $(LIBS_lib) $(LIBS_cli) -o $@
-unit-programs: $(UNIT) $(B)/tests/reference $(B)/tests/read_weights $(B)/tests/read_logits
+unit-programs: $(UNIT) $(B)/tests/reference $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/read_*.c))
 
 # The kernel module, beside the root Kbuild.
 modules:

@@ -6,7 +6,7 @@ set -u
 work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
 . tests/cli/checks.bash
 python3 tests/cli/gguf_weights.py "$work" || { echo "not ok make the files"; exit 1; }
-program=$(dirname "$LWCMEM")/tests/read_weights
+program=$(dirname "$LWCMEM")/tests/read_weights files=$(dirname "$LWCMEM")/tests/read_files
 cd "$work" || exit 1
 mapfile -t names < names
 mapfile -t unknown < unknown
@@ -52,3 +52,24 @@ for name in "${unknown[@]}"; do
 			read_weights got $model $kind auto 1 "$name"
 	done
 done
+mkdir -p model/more/empty && cp blocks.gguf model/ && seq 30000 > model/more/numbers && : > model/nothing
+check "pack a directory" "$LWCMEM" pack model -o model.lwc
+check "its files are listed in order, without directories" diff <("$files" model.lwc) - <<< "$(
+	stat -c %s model/blocks.gguf) blocks.gguf
+$(stat -c %s model/more/numbers) more/numbers
+0 nothing"
+part() { # part FILE OFFSET SIZE
+	"$files" model.lwc "$@" > got && cmp got <(tail -c +$(($2 + 1)) "model/$1" | head -c "$3")
+}
+size=$(stat -c %s model/blocks.gguf)
+for range in "0 1" "0 24" "23 4096" "1000 3000000" "131000 200" "$((size - 1)) 1" "$((size - 300000)) 300000" "0 $size" \
+	"$size 0" "777 0"; do
+	# shellcheck disable=SC2086
+	check "part of a file: $range" part blocks.gguf $range
+done
+check "part of a literal file" part more/numbers 100000 50000
+check "all of nothing" part nothing 0 0
+refuse "a part beyond the end" 1 "model.lwc: nothing has 0 bytes; it does not have 1 at 0" "$files" model.lwc nothing 0 1
+refuse "an offset beyond the end" 1 "it does not have 0 at $((size + 1))" "$files" model.lwc blocks.gguf $((size + 1)) 0
+refuse "a part that ends beyond the end" 1 "it does not have $size at 1" "$files" model.lwc blocks.gguf 1 "$size"
+refuse "no such file" 1 "no such file" "$files" model.lwc more 0 0

@@ -386,6 +386,45 @@ static void test_changes(void **unused)
     free(later.bytes);
 }
 
+static void test_keys(void **unused)
+{
+    static const char *const zeroes[] = {"f", "no", "u", "-0"}, *const others[] = {"array", "g",
+                                                                                   "s",     "v",
+                                                                                   "x",     "yes"};
+    struct gguf_values *values;
+    struct gguf_string key, before = {"", 0};
+    struct failure failure;
+    struct file file;
+    size_t count = 0;
+
+    (void)unused;
+    begin(&file);
+    PUT(&file, "u", GGUF_U32, (uint32_t)0);
+    PUT(&file, "v", GGUF_I64, INT64_MIN);
+    PUT(&file, "f", GGUF_F32, 0.0f);
+    PUT(&file, "-0", GGUF_F64, -0.0);
+    PUT(&file, "g", GGUF_F64, 1e-320);
+    PUT(&file, "no", GGUF_BOOL, (uint8_t)0);
+    PUT(&file, "yes", GGUF_BOOL, (uint8_t)1);
+    put_array(&file, "array", GGUF_U8, 1, "", 1);
+    put_key(&file, "s", GGUF_STRING);
+    put_text(&file, "", 0);
+    values = values_of(&file, &failure);
+    assert_non_null(values);
+    while (gguf_values_key(values, count, &key)) {
+        assert_true(!count || before.text[0] <= key.text[0]);
+        before = key;
+        count++;
+    }
+    assert_int_equal(count, 9);
+    for (size_t i = 0; i < sizeof(zeroes) / sizeof(*zeroes); i++)
+        assert_true(gguf_values_is_zero(values, zeroes[i]));
+    for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+        assert_false(gguf_values_is_zero(values, others[i]));
+    gguf_values_free(values);
+    free(file.bytes);
+}
+
 static void test_errors(void **unused)
 {
     (void)unused;
@@ -404,6 +443,7 @@ int main(void)
         cmocka_unit_test(test_arrays),  cmocka_unit_test(test_vocabulary),
         cmocka_unit_test(test_wrong),   cmocka_unit_test(test_cut),
         cmocka_unit_test(test_changes), cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_keys),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
