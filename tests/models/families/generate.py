@@ -91,7 +91,8 @@ def check_loading(name, golden, rows):
         make.main(work, name)
         for directory in os.listdir(work):
             path = os.path.join(work, directory)
-            model = transformers.AutoModelForCausalLM.from_pretrained(path, dtype="float32", attn_implementation="eager")
+            model = transformers.AutoModelForCausalLM.from_pretrained(path, dtype="float32",
+                                                                      attn_implementation="eager")
             off = difference(rows_at_once(model, whole, TOKENS), rows)
             assert off < EQUAL, f"{directory}: loaded, its logits differ by {off}"
             tokens = transformers.PreTrainedTokenizerFast(tokenizer_file=os.path.join(path, "tokenizer.json"))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
-make.py DIR [NAME...]: the tiny models of this directory, or those named, as HuggingFace directories DIR/NAME: weights
-from weights.py, fp32; config.json as transformers wrote it. A model whose config has an older spelling is there a second
-time, as DIR/NAME-old.
+make.py DIR [NAME...]: the tiny models of this directory, or those named, as HuggingFace directories DIR/NAME: fp32
+weights from weights.py, config.json as transformers wrote it. A model whose config has an older spelling is there a
+second time, as DIR/NAME-old.
 """
 import os
 import sys
