@@ -4,11 +4,12 @@ generate.py NAME DIR: makes NAME.json, greedy continuations of the real model in
 and eager attention. By hand, in an environment as tests/models/families/versions.txt says:
 
     generate.py stories15M build/models/stories15M-fp32
-    python3 tests/models/smollm2.py "$(sh tests/bench/fetch.sh)" DIR && generate.py smollm2 DIR
+    python3 tests/models/smollm2.py "$(sh tests/bench/fetch.sh)" DIR
+    generate.py smollm2 DIR
 
-A list of texts: prompt (of a chat also its messages, of which the prompt is what the model's template makes), its tokens
-as the model's own tokenizer has them, the tokens that follow, with the end of the text if there is one, and by how much
-the best of them led at least. A text in which rounding could decide is left out.
+A list of texts: prompt (of a chat also its messages, of which the model's template makes the prompt), its tokens as the
+model's own tokenizer has them, the tokens that follow, with the end of the text if there is one, and by how much the
+best of them led at least. A text in which rounding could decide is left out.
 """
 import json
 import os
