@@ -90,3 +90,27 @@ def byte_pair_tokenizer(directory, pieces, merges):
         json.dump({"tokenizer_class": "LlamaTokenizerFast", "bos_token": pieces[1],
                    "eos_token": pieces[2], "unk_token": pieces[0], "add_bos_token": True,
                    "model_max_length": 256}, out, indent=2)
+
+
+def byte_level_tokenizer(directory, pieces, merges, special, settings):
+    """
+    pieces: texts by id, bytes as GPT-2 writes them; merges: "left right", best first; special: ids; settings: what
+    tokenizer_config.json says besides. Digits stand alone, as in SmolLM.
+    """
+    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+    added = [{"id": i, "content": pieces[i], "single_word": False, "lstrip": False, "rstrip": False,
+              "normalized": False, "special": True} for i in special]
+    tokenizer = {
+        "version": "1.0", "truncation": None, "padding": None, "added_tokens": added, "normalizer": None,
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
+            {"type": "Digits", "individual_digits": True}, byte_level]},
+        "post_processor": None, "decoder": byte_level,
+        "model": {"type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None,
+                  "end_of_word_suffix": None, "fuse_unk": False, "byte_fallback": False, "ignore_merges": False,
+                  "vocab": {piece: i for i, piece in enumerate(pieces)}, "merges": merges},
+    }
+    with open(os.path.join(directory, "tokenizer.json"), "w") as out:
+        json.dump(tokenizer, out, ensure_ascii=False, indent=1)
+    with open(os.path.join(directory, "tokenizer_config.json"), "w") as out:
+        json.dump({"tokenizer_class": "GPT2TokenizerFast", "clean_up_tokenization_spaces": False, **settings}, out,
+                  indent=2)

@@ -71,4 +71,5 @@ def main(out):
         model(out, "random-odd-" + kind, kind, 2 + number, 90, 133, 2, 6, 3, 14, 301)
 
 
-main(sys.argv[1])
+if __name__ == "__main__":
+    main(sys.argv[1])

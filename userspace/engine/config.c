@@ -159,6 +159,17 @@ static int read_family(struct reading *reading, struct model_config *out)
                 reading->path, type ? type : "missing");
 }
 
+/* As where each type of layer has parameters of its own. */
+static bool has_objects(const json_t *object)
+{
+    json_t *all = (json_t *)object;
+
+    for (void *at = json_object_iter(all); at; at = json_object_iter_next(all, at))
+        if (json_is_object(json_object_iter_value(at)))
+            return true;
+    return false;
+}
+
 /* Older files have rope_theta beside rope_scaling, newer ones all of it in rope_parameters. */
 static int read_rope(const struct reading *reading, struct model_config *out)
 {
@@ -166,26 +177,29 @@ static int read_rope(const struct reading *reading, struct model_config *out)
                                         [ROPE_LINEAR] = "linear",
                                         [ROPE_LLAMA3] = "llama3",
                                         [ROPE_YARN] = "yarn"};
-    const json_t *parameters = value_of(reading->root, "rope_parameters");
-    const json_t *scaling = parameters ? parameters : value_of(reading->root, "rope_scaling");
+    const json_t *older = value_of(reading->root, "rope_scaling");
+    const json_t *scaling =
+        json_object_size(older) ? older : value_of(reading->root, "rope_parameters");
     const json_t *named = value_of(scaling, "rope_type");
-    const char *type =
-        scaling ? json_string_value(named ? named : value_of(scaling, "type")) : "default";
-    const json_t *with_base = value_of(parameters, "rope_theta") ? parameters : reading->root;
+    const json_t *kind_of = named ? named : value_of(scaling, "type");
+    const char *type = kind_of ? json_string_value(kind_of) : "default";
+    const json_t *with_base = value_of(scaling, "rope_theta") ? scaling : reading->root;
+    const json_t *original = value_of(reading->root, "original_max_position_embeddings");
     struct rope *rope = &out->rope;
     float partial;
     size_t kind = 0;
 
-    if (scaling && !json_is_object(scaling))
+    if ((older && !json_is_object(older)) || (scaling && !json_is_object(scaling)))
         return fail(reading->failure, "%s: the scaling of RoPE is no object", reading->path);
-    if (!type && parameters)
-        type = "default";
+    if (has_objects(scaling))
+        return fail(reading->failure, "%s: lwcmem computes one rope_parameters for all layers",
+                    reading->path);
     while (type && kind < sizeof(kinds) / sizeof(kinds[0]) && strcmp(type, kinds[kind]))
         kind++;
     if (!type || kind == sizeof(kinds) / sizeof(kinds[0]))
         return fail(reading->failure,
                     "%s: rope_type is %s; lwcmem computes default, linear, llama3 and yarn",
-                    reading->path, type ? type : "missing");
+                    reading->path, type ? type : "no name");
     rope->kind = (enum rope_kind)kind;
     rope->truncate = !json_is_false(json_object_get(scaling, "truncate"));
     if (read_real(reading, with_base, "rope_theta", 10000, 1e12, &rope->base) < 0 ||
@@ -199,13 +213,19 @@ static int read_rope(const struct reading *reading, struct model_config *out)
                     reading->path);
     if (kind == ROPE_DEFAULT)
         return 0;
-    if (read_real(reading, scaling, "factor", 0, 1e6, &rope->factor) < 0)
+    if (kind != ROPE_LINEAR &&
+        read_number_of(reading, original ? reading->root : scaling,
+                       "original_max_position_embeddings", CONFIG_CONTEXT_MAX,
+                       kind == ROPE_YARN ? out->context : 0, &rope->original_context) < 0)
+        return -1;
+    if (read_real(reading, scaling, "factor",
+                  kind == ROPE_YARN && json_object_get(scaling, "factor")
+                      ? (double)out->context / rope->original_context
+                      : 0,
+                  1e6, &rope->factor) < 0)
         return -1;
     if (kind == ROPE_LINEAR)
         return 0;
-    if (read_number_of(reading, scaling, "original_max_position_embeddings", CONFIG_CONTEXT_MAX,
-                       kind == ROPE_YARN ? out->context : 0, &rope->original_context) < 0)
-        return -1;
     if (kind == ROPE_LLAMA3)
         return read_real(reading, scaling, "low_freq_factor", 0, 1e6, &rope->low_factor) < 0 ||
                        read_real(reading, scaling, "high_freq_factor", 0, 1e6, &rope->high_factor) <
@@ -237,6 +257,19 @@ static int read_first_windowed(const struct reading *reading, uint32_t *first)
     return 0;
 }
 
+/* Without a window, no layer may have one. */
+static int refuse_windows(const struct reading *reading, const json_t *types)
+{
+    for (size_t i = 0; i < json_array_size(types); i++) {
+        const char *type = json_string_value(json_array_get(types, i));
+
+        if (!type || strcmp(type, "full_attention"))
+            return fail(reading->failure, "%s: layer_types has %s, but sliding_window is off",
+                        reading->path, type ? type : "no name");
+    }
+    return 0;
+}
+
 /* By layer_types where it is there; else by the rule of the family. */
 static int read_windows(const struct reading *reading, struct model_config *out)
 {
@@ -255,7 +288,7 @@ static int read_windows(const struct reading *reading, struct model_config *out)
         return -1;
     /* here null is not the default: it turns windows off */
     if (!used || json_is_null(window))
-        return 0;
+        return refuse_windows(reading, types);
     if (read_number(reading, "sliding_window", CONFIG_CONTEXT_MAX, reading->defaults->window,
                     &out->window) < 0)
         return -1;

@@ -18,7 +18,7 @@ import gguf_kinds
 import integers
 import narrow
 import pruned
-import smollm2
+import published
 import tuned
 import twins
 
@@ -40,7 +40,7 @@ KINDS = {
     "gguf-dequantised": ("the tensors of a GGUF file in bf16",
                          functools.partial(gguf_kinds.add_options, types=("Q4_0", "Q4_1", "Q8_0")),
                          gguf_kinds.make_dequantised),
-    "smollm2": ("a real model, published in Q4_1, in bf16 (fetched)", None, smollm2.make),
+    "smollm2": ("a real model, published in Q4_1, in bf16 (fetched)", None, published.make),
 }
 
 
