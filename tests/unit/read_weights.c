@@ -37,7 +37,7 @@ static int write_products(struct weights *weights, const struct weight_tensor *t
 {
     float *x = malloc(vectors * tensor->cols * sizeof(*x) + 1);
     float *y = calloc(vectors * tensor->rows + 1, sizeof(*y));
-    struct activations in = {x, tensor->cols, vectors};
+    struct activations in = {.x = x, .x_stride = tensor->cols, .n = vectors};
     struct products out = {y, tensor->rows};
     uint64_t part = tensor->row_grain;
     int result = x && y ? 0 : fail(failure, "out of memory");

@@ -4,8 +4,8 @@
  *
  * Functions return 0, or -1 with a message. A source is used in this order:
  * open; find for each tensor; start with the units in the order in which every
- * pass uses them; then in each pass, for each unit, wait, multiply by any
- * threads, done.
+ * pass uses them; then in each pass, for each unit, wait, prepare,
+ * multiply by any threads, done.
  */
 #ifndef LWC_ENGINE_WEIGHTS_H
 #define LWC_ENGINE_WEIGHTS_H
@@ -64,6 +64,12 @@ struct weights_ops {
                  struct failure *failure);
     int (*wait)(struct weights *weights, size_t unit, struct failure *failure);
     int (*done)(struct weights *weights, size_t unit, struct failure *failure);
+    /*
+     * Before products: get the vectors ready for them, once for all workers. They may not change
+     * until the products have been made. One thread.
+     */
+    int (*prepare)(struct weights *weights, uint64_t cols, struct activations *in,
+                   struct failure *failure);
     /* Rows [first, first + rows) times the vectors; row r of the tensor is row r of out. */
     int (*multiply)(struct weights *weights, const struct weight_tensor *tensor,
                     unsigned int worker, uint64_t first, uint64_t rows,

@@ -187,6 +187,17 @@ static int lwc_done(struct weights *weights, size_t unit, struct failure *failur
     return pass_on(error, failure);
 }
 
+static int lwc_prepare(struct weights *weights, uint64_t cols, struct activations *in,
+                       struct failure *failure)
+{
+    char error[LWCMEM_ERROR_SIZE];
+
+    if (lwcmem_prepare(((struct container_weights *)weights)->model, in->x, in->x_stride, in->n,
+                       cols, error) == 0)
+        return 0;
+    return pass_on(error, failure);
+}
+
 static int lwc_multiply(struct weights *weights, const struct weight_tensor *tensor,
                         unsigned int worker, uint64_t first, uint64_t rows,
                         const struct activations *in, const struct products *out,
@@ -260,6 +271,7 @@ static const struct weights_ops lwc_ops = {
     .wait = lwc_wait,
     .done = lwc_done,
     .rows = lwc_rows,
+    .prepare = lwc_prepare,
     .multiply = lwc_multiply,
     .close = lwc_close,
     .counters = lwc_counters,

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define GRAIN_BYTES (128u << 10)
+
 /* Tensor ids: file in the upper half, index in its list in the lower. */
 static const struct file_tensor *tensor_of(const struct mapped *mapped, uint64_t id)
 {
@@ -79,6 +81,7 @@ int mapped_ready(struct mapped *mapped, struct failure *failure)
 
 void mapped_free(struct mapped *mapped)
 {
+    free(mapped->packed);
     for (size_t i = 0; i < mapped->count; i++) {
         if (mapped->files[i].map)
             munmap(mapped->files[i].map, mapped->files[i].size);
@@ -105,6 +108,15 @@ static const struct mapped_name *look_up(const struct mapped *mapped, const char
     return &mapped->names[from];
 }
 
+/* As many rows as a tile of a container has, in fours, which kernels take at once. */
+static uint32_t grain_of(const struct weight_tensor *tensor)
+{
+    uint64_t row = lwc_dtype_bytes(tensor->dtype, tensor->cols);
+    uint64_t rows = row ? GRAIN_BYTES / row / 4 * 4 : 4;
+
+    return rows > 4 ? (uint32_t)rows : 4;
+}
+
 int mapped_find(struct weights *weights, const char *name, struct weight_tensor *tensor,
                 struct failure *failure)
 {
@@ -122,6 +134,7 @@ int mapped_find(struct weights *weights, const char *name, struct weight_tensor 
         tensor->cols = from->shape[from->ndim - 1];
     for (uint16_t d = 0; d + 1 < from->ndim; d++)
         tensor->rows *= from->shape[d];
+    tensor->row_grain = grain_of(tensor);
     return 1;
 }
 
@@ -154,6 +167,28 @@ static int check_dtype(const struct weights *weights, const struct weight_tensor
     return fail(failure, "%s: %.600s: weights of type %s cannot be multiplied; " KERNELS_DTYPES,
                 weights->path, tensor_of((const struct mapped *)weights, tensor->id)->name,
                 dtype_name(tensor->dtype));
+}
+
+int mapped_prepare(struct weights *weights, uint64_t cols, struct activations *in,
+                   struct failure *failure)
+{
+    struct mapped *mapped = (struct mapped *)weights;
+    size_t count = in->n * cols;
+
+    in->packed = NULL;
+    if (in->n == 1)
+        return 0;
+    if (count > mapped->packed_capacity) {
+        free(mapped->packed);
+        mapped->packed_capacity = 0;
+        mapped->packed = aligned_alloc(64, (count * sizeof(float) + 63) & ~(size_t)63);
+        if (!mapped->packed)
+            return fail(failure, "%s: out of memory for activations", weights->path);
+        mapped->packed_capacity = count;
+    }
+    weights->kernels->pack(in, cols, mapped->packed);
+    in->packed = mapped->packed;
+    return 0;
 }
 
 int mapped_multiply(struct weights *weights, const struct weight_tensor *tensor,

@@ -26,6 +26,8 @@ struct mapped {
     size_t count;
     struct mapped_name *names; /* in order */
     size_t name_count;
+    float *packed; /* the vectors of a product */
+    size_t packed_capacity;
 };
 
 /* Its tensors; 0, or else with a message. */
@@ -49,6 +51,8 @@ int mapped_find(struct weights *weights, const char *name, struct weight_tensor 
 int mapped_start(struct weights *weights, const struct weight_unit *units, size_t count,
                  struct failure *failure);
 int mapped_unit(struct weights *weights, size_t unit, struct failure *failure);
+int mapped_prepare(struct weights *weights, uint64_t cols, struct activations *in,
+                   struct failure *failure);
 int mapped_multiply(struct weights *weights, const struct weight_tensor *tensor,
                     unsigned int worker, uint64_t first, uint64_t rows,
                     const struct activations *in, const struct products *out,
@@ -58,6 +62,6 @@ int mapped_rows(struct weights *weights, const struct weight_tensor *tensor, uin
 
 #define MAPPED_OPS                                                                                 \
     .find = mapped_find, .start = mapped_start, .wait = mapped_unit, .done = mapped_unit,          \
-    .multiply = mapped_multiply, .rows = mapped_rows
+    .prepare = mapped_prepare, .multiply = mapped_multiply, .rows = mapped_rows
 
 #endif

@@ -24,11 +24,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* n activation vectors of `cols` floats: vector t starts at x + t * x_stride. */
+/*
+ * n activation vectors of `cols` floats: vector t starts at x + t * x_stride.
+ * packed: what pack has made of them, or NULL; without it, each vector of
+ * several is multiplied by itself.
+ */
 struct activations {
     const float *x;
     size_t x_stride;
     size_t n;
+    const float *packed;
 };
 
 /* Result of row r for vector t goes to y[t * y_stride + r]. */
@@ -44,6 +49,9 @@ struct kernels {
     /* rows x cols weights of the dtype (BF16, F16, F32), row-major, times n vectors */
     void (*gemm)(enum lwc_dtype dtype, const void *weights, size_t rows, size_t cols,
                  const struct activations *in, const struct products *out);
+    /* n * cols floats to the order in which gemm of this ISA takes many vectors; 64-byte alignment
+     * is fastest */
+    void (*pack)(const struct activations *in, size_t cols, float *out);
     /* count weights to fp32; of a dtype in blocks, whole ones */
     void (*convert)(enum lwc_dtype dtype, const void *weights, size_t count, float *out);
     /* sum of x[i] * y[i] in lanes and tree */
@@ -86,6 +94,8 @@ struct kernels {
     enum lwc_error (*gemm_levels)(const struct lwc_levels_view *view, size_t cols, size_t first_row,
                                   size_t rows, const float *x, size_t n, const struct products *out,
                                   uint8_t *scratch);
+    /* More vectors than these are faster by gemm from decoded weights. */
+    size_t levels_vectors;
     /* cols floats, a multiple of 64, to the order in which gemm_levels of this ISA takes them */
     void (*levels_arrange)(const float *x, size_t cols, float *out);
 };

@@ -78,11 +78,15 @@ static int map_tile(struct lwcmem_model *model, const struct lwc_object *object,
     return 0;
 }
 
-/* The call's activations as the fused kernels take them; arranged for the first tile that needs
- * them. NULL without memory. */
+/* The call's activations as the fused kernels take them; what was not prepared is arranged for the
+ * first tile that needs it. NULL without memory. */
 static const float *arranged(const struct lwcmem_model *model, struct worker *worker, size_t cols,
                              const struct activations *in)
 {
+    struct activations same = *in;
+
+    if (model_prepared(model, cols, &same))
+        return model->prepared.arranged;
     if (worker->arranged_ready)
         return worker->arranged;
     if (worker->arranged_capacity < in->n * cols) {
@@ -133,9 +137,10 @@ static int multiply_tile(struct lwcmem_model *model, const struct lwcmem_tensor 
     if (map_tile(model, object, index, &tile, &stored, failure) < 0)
         return -1;
     levels = tile.chain[0] == LWC_CODEC_LEVELS && tile.field == LWC_FIELD_BF16 &&
-             tensor->dtype == LWC_DTYPE_BF16 && tensor->cols % LWC_GROUP == 0;
+             tensor->dtype == LWC_DTYPE_BF16 && tensor->cols % LWC_GROUP == 0 &&
+             (!model->kernels->gemm_levels || in->n <= model->kernels->levels_vectors);
     if (levels)
-        atomic_fetch_add_explicit(&model->rows_eligible, rows, memory_order_relaxed);
+        worker_count(&worker->rows_eligible, rows);
     length = lwc_tile_length(object, index);
     error = LWC_OK;
     if (levels && whole && model->kernels->gemm_levels)
@@ -151,14 +156,14 @@ static int multiply_tile(struct lwcmem_model *model, const struct lwcmem_tensor 
                         container_path(model->container));
         error = model->kernels->gemm_levels(&view, tensor->cols, 0, rows, x, in->n, out,
                                             worker->decoder.scratch.tile);
-        atomic_fetch_add_explicit(&model->rows_fused, rows, memory_order_relaxed);
+        worker_count(&worker->rows_fused, rows);
     } else {
         if (container_load_base(model->container, &worker->decoder, &tile, length, failure) < 0)
             return -1;
         error = decode_and_multiply(model, worker, &tile, stored, length, tensor->dtype,
                                     tensor->cols, rows, in, out);
-        atomic_fetch_add_explicit(&model->rows_buffered, rows, memory_order_relaxed);
-        atomic_fetch_add_explicit(&model->tiles_decoded, 1, memory_order_relaxed);
+        worker_count(&worker->rows_buffered, rows);
+        worker_count(&worker->tiles_decoded, 1);
     }
     return error ? damaged(model, object, index, error, failure) : 0;
 }
@@ -186,7 +191,7 @@ static int multiply_cut_rows(struct lwcmem_model *model, const struct lwcmem_ten
             return -1;
         kernels_multiply(model->kernels, tensor->dtype, worker->row, 1, tensor->cols, in, &one,
                          worker->scratch);
-        atomic_fetch_add_explicit(&model->rows_buffered, 1, memory_order_relaxed);
+        worker_count(&worker->rows_buffered, 1);
     }
     return 0;
 }

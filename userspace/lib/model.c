@@ -17,7 +17,11 @@ int model_report(const struct failure *failure, char error[LWCMEM_ERROR_SIZE])
 
 static int start_workers(struct lwcmem_model *model, struct failure *failure)
 {
-    model->workers = calloc(model->threads + 1u, sizeof(*model->workers));
+    size_t size = (model->threads + 1u) * sizeof(*model->workers);
+
+    model->workers = aligned_alloc(_Alignof(struct worker), size);
+    if (model->workers)
+        memset(model->workers, 0, size);
     for (unsigned int i = 0; model->workers && i <= model->threads; i++) {
         if (decoder_init(&model->workers[i].decoder, model->isa, failure) < 0)
             return -1;
@@ -108,6 +112,7 @@ void lwcmem_close(struct lwcmem_model *model)
     if (model->direct >= 0)
         close(model->direct);
     fused_close(model);
+    model_forget_prepared(model);
     for (unsigned int i = 0; model->workers && i <= model->threads; i++) {
         decoder_free(&model->workers[i].decoder);
         free(model->workers[i].stored);
@@ -179,7 +184,7 @@ int model_decode(struct lwcmem_model *model, struct worker *worker, const struct
         if (container_read_tile(model->container, &worker->decoder, object, tile, worker->stored,
                                 worker->tile, failure) < 0)
             return -1;
-        atomic_fetch_add(&model->tiles_decoded, 1);
+        worker_count(&worker->tiles_decoded, 1);
         memcpy(out, worker->tile + skip, part);
         out += part;
         offset += part;
@@ -286,7 +291,7 @@ static int multiply_ring(struct lwcmem_model *model, const struct lwcmem_tensor 
     kernels_multiply(model->kernels, tensor->dtype,
                      bytes + first_row * lwc_dtype_bytes(tensor->dtype, tensor->cols), rows,
                      tensor->cols, in, out, worker->scratch);
-    atomic_fetch_add(&model->rows_buffered, rows);
+    worker_count(&worker->rows_buffered, rows);
     return 0;
 }
 
@@ -324,7 +329,7 @@ int lwcmem_multiply(struct lwcmem_model *model, const struct lwcmem_tensor *tens
                     size_t x_stride, size_t n, float *y, size_t y_stride,
                     char error[LWCMEM_ERROR_SIZE])
 {
-    struct activations in = {x, x_stride, n};
+    struct activations in = {.x = x, .x_stride = x_stride, .n = n};
     struct products out = {y + first_row, y_stride};
     struct failure failure;
     uint32_t mxcsr = kernels_enter();
@@ -344,12 +349,13 @@ int lwcmem_multiply(struct lwcmem_model *model, const struct lwcmem_tensor *tens
 
 void lwcmem_counters(const struct lwcmem_model *model, struct lwcmem_counters *counters)
 {
-    *counters = (struct lwcmem_counters){
-        .rows_fused = model->rows_fused,
-        .rows_eligible = model->rows_eligible,
-        .rows_buffered = model->rows_buffered,
-        .tiles_decoded = model->tiles_decoded,
-    };
+    *counters = (struct lwcmem_counters){.tiles_decoded = model->tiles_decoded};
+    for (unsigned int i = 0; i <= model->threads; i++) {
+        counters->rows_fused += model->workers[i].rows_fused;
+        counters->rows_eligible += model->workers[i].rows_eligible;
+        counters->rows_buffered += model->workers[i].rows_buffered;
+        counters->tiles_decoded += model->workers[i].tiles_decoded;
+    }
     if (model->ring)
         ring_counters(model->ring, counters);
 }

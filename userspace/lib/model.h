@@ -15,6 +15,15 @@ struct ring;
 /* How the kmod backend may read its region: all ways, or for tests a fall-back. */
 enum region_reads { REGION_FIXED, REGION_READ, REGION_PREAD };
 
+/* Vectors that lwcmem_prepare was called with. */
+struct prepared {
+    const float *x; /* NULL: none */
+    size_t x_stride, n, cols;
+    float *packed;   /* as gemm takes several, if there are */
+    float *arranged; /* as gemm_levels takes few, if they are */
+    size_t capacity; /* floats in each */
+};
+
 /* One thread that multiplies. */
 struct worker {
     struct decoder decoder;
@@ -27,7 +36,16 @@ struct worker {
     bool arranged_ready;
     float *scratch; /* for kernels_multiply */
     size_t scratch_capacity;
+    /* counts that this thread alone adds to; all may read them */
+    _Alignas(64) atomic_ullong rows_fused, rows_eligible, rows_buffered, tiles_decoded;
 };
+
+static inline void worker_count(atomic_ullong *count, uint64_t more)
+{
+    uint64_t before = atomic_load_explicit(count, memory_order_relaxed);
+
+    atomic_store_explicit(count, before + more, memory_order_relaxed);
+}
 
 /* A tensor by its name's hash. */
 struct model_name {
@@ -45,6 +63,7 @@ struct lwcmem_model {
     pthread_mutex_t rows_lock;
     struct model_name *names; /* in order */
     size_t name_count;
+    struct prepared prepared;
     const char *structure;
     const uint8_t *map; /* fused: the container */
     size_t map_size;
@@ -56,7 +75,7 @@ struct lwcmem_model {
     enum region_reads reads;
     uint32_t read_limit; /* for tests: most bytes that one read asks for; 0: all */
     char notice[512];
-    atomic_ullong rows_fused, rows_eligible, rows_buffered, tiles_decoded;
+    atomic_ullong tiles_decoded; /* by the threads of the ring */
 };
 
 /* The message of a failure to the caller of the library: -1. */
@@ -74,6 +93,10 @@ int fused_multiply(struct lwcmem_model *model, const struct lwcmem_tensor *tenso
                    struct worker *worker, uint64_t first_row, uint64_t rows,
                    const struct activations *in, const struct products *out,
                    struct failure *failure);
+
+/* Whether the vectors are those that were prepared: then in->packed is set, if there is one. */
+bool model_prepared(const struct lwcmem_model *model, size_t cols, struct activations *in);
+void model_forget_prepared(struct lwcmem_model *model);
 
 /* Decode the bytes [offset, offset + size) of the object, tile by tile, into out. */
 int model_decode(struct lwcmem_model *model, struct worker *worker, const struct lwc_object *object,

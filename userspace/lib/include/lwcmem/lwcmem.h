@@ -15,7 +15,7 @@
  *
  * Order of use: lwcmem_open; lwcmem_find for each tensor; lwcmem_ring_start
  * with the units in the order in which every pass uses them; then per pass,
- * for each unit: lwcmem_unit_wait, lwcmem_multiply by any threads,
+ * for each unit: lwcmem_unit_wait, lwcmem_prepare, lwcmem_multiply by any threads,
  * lwcmem_unit_done. lwcmem_rows may be called at any time after open.
  *
  * Functions return 0, or -1 with a message in error (one line, names the file,
@@ -70,8 +70,7 @@ struct lwcmem_tensor {
 
 struct lwcmem_counters {
     uint64_t rows_fused;    /* multiplied with weights decoded in registers */
-    uint64_t rows_eligible; /* rows multiplied whose tensor could be fused: bf16 LEVELS, cols % 64
-                               == 0 */
+    uint64_t rows_eligible; /* rows that could be: bf16 LEVELS, cols % 64 == 0, few vectors */
     uint64_t rows_buffered; /* multiplied from a buffer */
     uint64_t tiles_decoded; /* by this library */
     uint64_t bytes_ring;    /* decoded bytes that went through the ring */
@@ -145,6 +144,16 @@ int lwcmem_unit_wait(struct lwcmem_model *model, size_t unit, char error[LWCMEM_
 
 /* The unit is not used any more in this pass: its slot takes the next. The same thread. */
 int lwcmem_unit_done(struct lwcmem_model *model, size_t unit, char error[LWCMEM_ERROR_SIZE]);
+
+/*
+ * Get n vectors of cols floats at x + t * x_stride ready for products: brings
+ * them into the orders that multiplication takes, once for all threads. They
+ * may not change, and nothing else may be prepared, until the last
+ * lwcmem_multiply with the same x, x_stride and n has ended. Not needed, but
+ * without it each call does it for itself, or does without. One thread.
+ */
+int lwcmem_prepare(struct lwcmem_model *model, const float *x, size_t x_stride, size_t n,
+                   size_t cols, char error[LWCMEM_ERROR_SIZE]);
 
 /*
  * y[t * y_stride + r] = row r of the tensor times vector t, for the rows
