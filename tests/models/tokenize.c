@@ -7,6 +7,7 @@
  * with the same decoding.
  */
 #include "engine/tokenizer.h"
+#include "readers/gguf_values.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +37,30 @@ static char *read_file(const char *path, size_t *size)
     return data;
 }
 
+struct memory {
+    const char *data;
+};
+
+static int read_memory(void *context, uint64_t offset, void *to, size_t size,
+                       struct failure *failure)
+{
+    (void)failure;
+    memcpy(to, ((struct memory *)context)->data + offset, size);
+    return 0;
+}
+
+static struct tokenizer *read_gguf(char *data, size_t size, const char *path,
+                                   struct failure *failure)
+{
+    struct memory memory = {data};
+    struct gguf_source source = {read_memory, &memory, size};
+    struct gguf_values *values = gguf_values_new(&source, path, failure);
+    struct tokenizer *tokenizer = values ? tokenizer_from_gguf(values, path, failure) : NULL;
+
+    gguf_values_free(values);
+    return tokenizer;
+}
+
 static struct tokenizer *read_tokenizer(const char *path)
 {
     const char *suffix = strrchr(path, '.');
@@ -44,7 +69,9 @@ static struct tokenizer *read_tokenizer(const char *path)
     size_t size;
     char *data = read_file(path, &size);
 
-    if (suffix && strcmp(suffix, ".model") == 0)
+    if (suffix && strcmp(suffix, ".gguf") == 0)
+        tokenizer = read_gguf(data, size, path, &failure);
+    else if (suffix && strcmp(suffix, ".model") == 0)
         tokenizer = tokenizer_from_sentencepiece(data, size, path, &failure);
     else
         tokenizer = tokenizer_from_json(data, size, path, &failure);

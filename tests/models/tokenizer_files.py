@@ -5,6 +5,7 @@ import io
 import json
 import os
 
+import gguf_file
 import sentencepiece
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
@@ -20,6 +21,13 @@ O200K = (r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}
 ODD = r"(?>\w\W)|[\w\d]++|\S?+\D{2,}(?=\x{41}|[\x{4e00}-\u9fff\-]\x41)|(?<!a)(?<=\v|\f|\t|\r|\n)(?i:[k-s]{2})|(?:\/|\P{L}\p{Lu}*?)"
 TEXT = ["Ein Übermaß an Größe, naïve café, Ελληνικά, Русский текст, 中文字符, 日本語のテキスト, 한국어 문장, עברית, العربية, हिन्दी.",
         "It's they're I've I'm you'll he'd DON'T WE'LL 12345 3.14159 0x1F 😀👩‍💻🇩🇪 ½ ²"]
+
+
+GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+# what tokenizer.ggml.pre calls them
+PRE = {"gpt2": "gpt-2", "llama3": "llama-bpe", "qwen2": "qwen2"}
+NAMED = {"default": ([r"[\p{P}\$\+<=>\^~\|]+", GPT2, r"\p{N}+", "[0-9][0-9][0-9]"], {}), "smollm": ([r"\p{N}", GPT2], {}),
+         "tekken": ([O200K.replace("(?i:'s|'t|'re|'ve|'m|'ll|'d)?", "").replace("{1,3}", "")], {"ignore_merges": True})}
 
 
 def corpus():
@@ -145,8 +153,8 @@ def scored():
         return model.getvalue()
     yield "llama2", train()
     yield "symbols", train(user_defined_symbols=["[INST]", "[/INST]", "a b", "\u2581\u2581x", "[IN", "é"], control_symbols=["[TOOL]", "<|x|>"],
-                           unk_surface=" ? ", split_by_whitespace=False)
-    yield "spaces", train(remove_extra_whitespaces=True, byte_fallback=False, character_coverage=0.98)
+                           split_by_whitespace=False)
+    yield "spaces", train(remove_extra_whitespaces=True, byte_fallback=False, character_coverage=0.98, unk_surface=" ? ")
     yield "suffix", train(treat_whitespace_as_suffix=True, user_defined_symbols=["  ", "\t"])
     yield "bare", train(add_dummy_prefix=False, byte_fallback=False, bos_id=-1, eos_id=1, unk_id=0, allow_whitespace_only_pieces=False)
 
@@ -158,9 +166,9 @@ def varint(value):
     return out + bytes((value,))
 
 
-def with_unused(model, every):
-    """The model with each so many'th of its longer pieces unused: pieces are the first fields, of type normal if they say none."""
-    out, at, number = b"", 0, 0
+def messages(model):
+    """The pieces of a model, which are its first fields, as they are, and then what follows these."""
+    at = 0
     while at < len(model) and model[at] == 0x0a:
         size, shift, start = 0, 0, at + 1
         while True:
@@ -168,25 +176,78 @@ def with_unused(model, every):
             shift, start = shift + 7, start + 1
             if model[start - 1] < 128:
                 break
-        piece, at, number = model[start:start + size], start + size, number + 1
-        if number > 300 and number % every == 0 and b"\x18" not in piece[-2:]:
-            piece += b"\x18\x05"
-        out += b"\x0a" + varint(len(piece)) + piece
-    return out + model[at:]
+        yield model[start:start + size]
+        at = start + size
+    yield model[at:]
 
 
-def write_all(directory, others):
-    """Files of all, and of others: (name, contents of tokenizer.json). Their paths."""
+def with_unused(model, every):
+    """The model with each so many'th of its longer pieces unused; a piece that says no type is normal."""
+    *pieces, rest = messages(model)
+    for i in range(300, len(pieces), every):
+        if b"\x18" not in pieces[i][-2:]:
+            pieces[i] += b"\x18\x05"
+    return b"".join(b"\x0a" + varint(len(piece)) + piece for piece in pieces) + rest
+
+
+def vocabulary_gguf(model, tokens, types, extra):
+    """A GGUF file without tensors; extra: further pairs of (key, kind, value)."""
+    pairs = [("model", gguf_file.STRING, model), ("tokens", gguf_file.ARRAY, (gguf_file.STRING, tokens)),
+             ("token_type", gguf_file.ARRAY, (gguf_file.I32, types)), *extra]
+    return gguf_file.file([gguf_file.pair("tokenizer.ggml." + key, kind, value) for key, kind, value in pairs], [])
+
+
+def scored_gguf(model):
+    processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+    texts, scores, types = pieces_of(model)
+    types = [4 if piece.endswith(b"\x18\x04") else kind for piece, kind in zip(messages(model), types)]
+    return vocabulary_gguf("llama", texts, types, [
+        ("scores", gguf_file.ARRAY, (gguf_file.F32, scores)), ("bos_token_id", gguf_file.U32, processor.bos_id()),
+        ("eos_token_id", gguf_file.U32, processor.eos_id())])
+
+
+def merging_gguf(content, pre, begin=None):
+    """Of a byte-level tokenizer.json."""
+    texts = {i: text for text, i in content["model"]["vocab"].items()}
+    kinds = dict.fromkeys(texts, 1)
+    for token in content["added_tokens"]:
+        texts[token["id"]], kinds[token["id"]] = token["content"], 3 if token["special"] else 4
+    merges = [merge if isinstance(merge, str) else " ".join(merge) for merge in content["model"]["merges"]]
+    begins = [] if begin is None else [("bos_token_id", gguf_file.U32, begin)]
+    return vocabulary_gguf("gpt2", [texts[i] for i in range(len(texts))], [kinds[i] for i in range(len(texts))], [
+        ("merges", gguf_file.ARRAY, (gguf_file.STRING, merges)), ("pre", gguf_file.STRING, pre), *begins])
+
+
+def smollm2(metadata):
+    """The tokenizer.json that the vocabulary of SmolLM2's GGUF file came from."""
+    tokens, types = metadata["tokenizer.ggml.tokens"], metadata["tokenizer.ggml.token_type"]
+    space = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+    return {
+        "version": "1.0", "truncation": None, "padding": None,
+        "added_tokens": [added(text, i, special=True) for i, (text, kind) in enumerate(zip(tokens, types)) if kind == 3],
+        "normalizer": None,
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "Digits", "individual_digits": True}, space]},
+        "post_processor": None, "decoder": space,
+        "model": {"type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None, "end_of_word_suffix": None,
+                  "fuse_unk": False, "byte_fallback": False, "ignore_merges": False, "vocab": {text: i for i, text in enumerate(tokens)},
+                  "merges": metadata["tokenizer.ggml.merges"]}}
+
+
+def write_all(directory, others, smollm2_gguf=None):
+    """Files of all, and of others: (name, contents of tokenizer.json). (Path, path of what it must equal) of each."""
     paths = []
 
-    def write(name, content):
-        paths.append(os.path.join(directory, name))
-        with open(paths[-1], "wb") as file:
+    def write(name, content, like=None):
+        path = os.path.join(directory, name)
+        paths.append((path, os.path.join(directory, like or name)))
+        with open(path, "wb") as file:
             file.write(content)
 
     files = [*others, *byte_level()]
     for name, model in scored():
         write(name + ".model", model)
+        if name in ("llama2", "symbols"):  # no keys say what the others do
+            write(name + ".scored.gguf", scored_gguf(model), name + ".model")
         if name != "llama2":
             continue
         write("unused.model", with_unused(model, 3))
@@ -205,6 +266,22 @@ def write_all(directory, others):
         unfused["model"].update(fuse_unk=False, byte_fallback=False)
         unfused["model"]["merges"] = [" ".join(merge) for merge in unfused["model"]["merges"]]
         files.append(("unfused", unfused))
+    if smollm2_gguf:
+        metadata = gguf_file.values(smollm2_gguf)
+        files.append(("smollm2", smollm2(metadata)))
+        write("smollm2.gguf", smollm2_gguf, "smollm2.json")
     for name, content in files:
         write(name + ".json", json.dumps(content).encode())
+        if name in PRE:
+            write(name + ".gguf", merging_gguf(content, PRE[name], 0 if name == "llama3" else None), name + ".json")
+    # the same patterns, as GGUF names them, in any vocabulary
+    base = dict(files)["gpt2"]
+    for name, (patterns, options) in NAMED.items():
+        content = json.loads(json.dumps(base))
+        content["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [
+            {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False} for pattern in patterns] + [
+                {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}]}
+        content["model"].update(options)
+        write(f"named-{name}.json", json.dumps(content).encode())
+        write(f"named-{name}.gguf", merging_gguf(content, name), f"named-{name}.json")
     return paths

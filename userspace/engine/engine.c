@@ -42,9 +42,16 @@ static int read_tokenizer(struct engine *engine, struct failure *failure)
     } kinds[] = {{"tokenizer.model", tokenizer_from_sentencepiece},
                  {"tokenizer.json", tokenizer_from_json}};
     struct weights *weights = engine->weights;
+    const struct gguf_values *values;
     char path[512], *text = NULL;
     size_t size = 0, kind = 1;
-    int found = weights->ops->file(weights, kinds[kind].name, &text, &size, failure);
+    int found = weights->ops->values(weights, &values, failure);
+
+    if (found > 0)
+        engine->tokenizer = tokenizer_from_gguf(values, weights->path, failure);
+    if (found)
+        return engine->tokenizer ? 0 : -1;
+    found = weights->ops->file(weights, kinds[kind].name, &text, &size, failure);
 
     if (found == 0)
         found = weights->ops->file(weights, kinds[--kind].name, &text, &size, failure);

@@ -44,20 +44,6 @@ int refuse_kind(const struct reading *reading, const char *what, const json_t *o
                 what, *type ? "of type " : "without a type", type);
 }
 
-int add_rule(const struct reading *reading, struct rules *rules, const struct rule *rule)
-{
-    return rules_add(rules, rule) < 0 ? refuse_memory(reading) : 0;
-}
-
-int add_split(const struct reading *reading, struct rules *rules, const char *expression,
-              enum split_behavior behavior)
-{
-    struct rule rule = {.kind = RULE_SPLIT, .behavior = behavior};
-
-    rule.pattern = pattern_new(expression, strlen(expression), reading->path, reading->failure);
-    return rule.pattern ? add_rule(reading, rules, &rule) : -1;
-}
-
 /* {"String": text} or {"Regex": expression} */
 static struct pattern *read_pattern(const struct reading *reading, const json_t *object)
 {

@@ -7,10 +7,6 @@
 
 #include <jansson.h>
 
-/* What GPT-2 splits words by, and byte-level pre-tokenizers that name no pattern. */
-#define GPT2_PATTERN                                                                               \
-    "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
-
 /* Values of a part of the file; a missing one is as null. */
 bool json_given(const json_t *object, const char *key);
 /* "" where it is no string. */
@@ -23,11 +19,6 @@ int json_flag(const struct reading *reading, const json_t *object, const char *k
 
 /* -1 with a message that names the kind and what has it. */
 int refuse_kind(const struct reading *reading, const char *what, const json_t *object);
-
-/* Add a rule that splits words by the expression. 0, or -1 with a message. */
-int add_split(const struct reading *reading, struct rules *rules, const char *expression,
-              enum split_behavior behavior);
-int add_rule(const struct reading *reading, struct rules *rules, const struct rule *rule);
 
 /* Read what the key of the file says into rules of the tokenizer. 0, or -1 with a message. */
 int read_normalizer(const struct reading *reading, const json_t *root);

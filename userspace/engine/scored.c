@@ -283,8 +283,8 @@ static int add_one(const struct reading *reading, const struct scored_piece *pie
     struct tokenizer *tokenizer = reading->tokenizer;
     uint8_t byte;
 
-    if (!piece->size || memchr(piece->text, 0, piece->size))
-        return fail(reading->failure, "%s: token %u is empty or has a NUL", reading->path, id);
+    if (!piece->size || !is_text(piece->text, piece->size))
+        return fail(reading->failure, "%s: token %u is no text", reading->path, id);
     if (isnan(piece->score))
         return fail(reading->failure, "%s: the score of token %u is no number", reading->path, id);
     if (vocabulary_find(tokenizer->vocabulary, piece->text, piece->size) != NO_TOKEN)

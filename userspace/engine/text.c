@@ -84,6 +84,15 @@ size_t character_write(uint32_t code, char bytes[4])
     return size;
 }
 
+bool is_text(const char *bytes, size_t size)
+{
+    size_t at = 0, length = 1;
+
+    for (; at < size && length && bytes[at]; at += length)
+        length = character_size(bytes + at, size - at);
+    return at == size && length;
+}
+
 int text_add_lossy(struct text *text, const char *bytes, size_t size)
 {
     size_t valid = 0;

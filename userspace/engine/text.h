@@ -3,6 +3,7 @@
 #ifndef LWC_ENGINE_TEXT_H
 #define LWC_ENGINE_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +33,9 @@ uint32_t character_code(const char *bytes, size_t size);
 
 /* A code point, below 0x110000, as UTF-8 in bytes. Its size. */
 size_t character_write(uint32_t code, char bytes[4]);
+
+/* Valid UTF-8 without a NUL? */
+bool is_text(const char *bytes, size_t size);
 
 /* Text with U+FFFD for each byte that belongs to no character. 0, or -1 without memory. */
 int text_add_lossy(struct text *text, const char *bytes, size_t size);

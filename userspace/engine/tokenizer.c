@@ -78,6 +78,42 @@ int tokenizer_show(const struct reading *reading, uint32_t id, enum shown_kind k
     return 0;
 }
 
+int add_rule(const struct reading *reading, struct rules *rules, const struct rule *rule)
+{
+    return rules_add(rules, rule) < 0 ? refuse_memory(reading) : 0;
+}
+
+int add_split(const struct reading *reading, struct rules *rules, const char *expression,
+              enum split_behavior behavior)
+{
+    struct rule rule = {.kind = RULE_SPLIT, .behavior = behavior};
+
+    rule.pattern = pattern_new(expression, strlen(expression), reading->path, reading->failure);
+    return rule.pattern ? add_rule(reading, rules, &rule) : -1;
+}
+
+int add_merge(const struct reading *reading, uint32_t rank, const char *left, size_t left_size,
+              const char *right, size_t right_size)
+{
+    const struct vocabulary *vocabulary = reading->tokenizer->vocabulary;
+    struct merge merge = {.rank = rank};
+    struct text joined = {0};
+
+    if (text_add(&joined, left, left_size) < 0 || text_add(&joined, right, right_size) < 0) {
+        text_free(&joined);
+        return refuse_memory(reading);
+    }
+    merge.left = vocabulary_find(vocabulary, left, left_size);
+    merge.right = vocabulary_find(vocabulary, right, right_size);
+    merge.result = vocabulary_find(vocabulary, joined.bytes, joined.size);
+    text_free(&joined);
+    if (merge.left == NO_TOKEN || merge.right == NO_TOKEN || merge.result == NO_TOKEN)
+        return fail(reading->failure, "%s: merge %u is not of two tokens that make a third",
+                    reading->path, rank);
+    merges_add(reading->tokenizer->merging.merges, &merge);
+    return 0;
+}
+
 bool byte_name(const char *text, size_t size, uint8_t *byte)
 {
     static const char digits[] = "0123456789ABCDEF0123456789abcdef";
@@ -318,6 +354,8 @@ int tokenizer_find(const struct tokenizer *tokenizer, const char *text, uint32_t
 {
     const struct added_token *added = added_find(&tokenizer->names, text, strlen(text));
 
+    if (!added)
+        added = added_find(&tokenizer->added, text, strlen(text));
     *token = added ? added->id : vocabulary_find(tokenizer->vocabulary, text, strlen(text));
     return *token != NO_TOKEN;
 }

@@ -16,13 +16,17 @@
 #include <stdint.h>
 
 struct tokenizer;
+struct gguf_values;
 
 /* From the bytes of a file; path is for messages. NULL with a message. */
 struct tokenizer *tokenizer_from_json(const char *json, size_t size, const char *path,
                                       struct failure *failure); /* tokenizer.json */
 struct tokenizer *tokenizer_from_sentencepiece(const char *data, size_t size, const char *path,
                                                struct failure *failure); /* tokenizer.model */
-void tokenizer_free(struct tokenizer *tokenizer);                        /* NULL is allowed */
+/* From the keys tokenizer.ggml.* of a GGUF file. NULL with a message. */
+struct tokenizer *tokenizer_from_gguf(const struct gguf_values *values, const char *path,
+                                      struct failure *failure);
+void tokenizer_free(struct tokenizer *tokenizer); /* NULL is allowed */
 
 /*
  * Tokens of a text; bytes that are no UTF-8 count as U+FFFD each. around: with the tokens that

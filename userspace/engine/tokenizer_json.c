@@ -52,31 +52,19 @@ static uint32_t find(const struct reading *reading, const char *text, size_t siz
 }
 
 /* Both spellings of a merge: "a b", and ["a", "b"]. */
-static int read_merge(const struct reading *reading, const json_t *item, uint32_t rank,
-                      struct merge *merge)
+static int read_merge(const struct reading *reading, const json_t *item, uint32_t rank)
 {
     const char *left = json_string_value(json_is_array(item) ? json_array_get(item, 0) : item);
     const char *right = json_string_value(json_array_get(item, 1));
     const char *space = left && json_is_string(item) ? strchr(left, ' ') : NULL;
-    size_t left_size = space ? (size_t)(space - left) : left ? strlen(left) : 0;
-    struct text joined = {0};
-    int result;
 
     if (json_is_string(item))
         right = space && !strchr(space + 1, ' ') ? space + 1 : NULL;
     if (!left || !right || json_array_size(item) > 2)
-        return -1;
-    result = text_add(&joined, left, left_size);
-    if (result == 0)
-        result = text_add(&joined, right, strlen(right));
-    if (result == 0)
-        *merge = (struct merge){find(reading, left, left_size), find(reading, right, strlen(right)),
-                                rank, find(reading, joined.bytes, joined.size)};
-    text_free(&joined);
-    return result < 0 || merge->left == NO_TOKEN || merge->right == NO_TOKEN ||
-                   merge->result == NO_TOKEN
-               ? -1
-               : 0;
+        return fail(reading->failure, "%s: merge %u is not of two tokens that make a third",
+                    reading->path, rank);
+    return add_merge(reading, rank, left, space ? (size_t)(space - left) : strlen(left), right,
+                     strlen(right));
 }
 
 static int read_merges(const struct reading *reading, const json_t *model)
@@ -92,14 +80,11 @@ static int read_merges(const struct reading *reading, const json_t *model)
         return refuse_memory(reading);
     for (size_t i = 0; i < count; i++) {
         const json_t *item = json_array_get(list, i);
-        struct merge merge;
 
         if (json_is_string(item) && strncmp(json_string_value(item), "#version", 8) == 0)
             continue;
-        if (read_merge(reading, item, rank++, &merge) < 0)
-            return fail(reading->failure, "%s: merge %zu is not of two tokens that make a third",
-                        reading->path, i);
-        merges_add(reading->tokenizer->merging.merges, &merge);
+        if (read_merge(reading, item, rank++) < 0)
+            return -1;
     }
     return 0;
 }

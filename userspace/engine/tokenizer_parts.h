@@ -76,7 +76,7 @@ struct tokenizer {
     uint32_t shown_count;
     struct added added;            /* searched in the text */
     struct added added_normalized; /* searched after normalizer; names are normalized, too */
-    struct added names;            /* all added tokens, by their own names */
+    struct added names;            /* added tokens by their own names, those of a tokenizer.json */
     struct rules normalizer, splitter;
     struct merging_model merging;
     struct scored_model scored;
@@ -96,6 +96,21 @@ int refuse(const struct reading *reading, const char *what); /* -1 with that mes
 int refuse_memory(const struct reading *reading);
 
 struct tokenizer *tokenizer_empty(void); /* NULL without memory */
+
+/* Add a rule; what it points to is taken. 0, or -1 with a message. */
+int add_rule(const struct reading *reading, struct rules *rules, const struct rule *rule);
+
+/* Add a rule that splits words by the expression. 0, or -1 with a message. */
+int add_split(const struct reading *reading, struct rules *rules, const char *expression,
+              enum split_behavior behavior);
+
+/* What GPT-2 splits words by, and byte-level pre-tokenizers that name no pattern. */
+#define GPT2_PATTERN                                                                               \
+    "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
+
+/* The merge of that rank, of two tokens that make a third. 0, or -1 with a message. */
+int add_merge(const struct reading *reading, uint32_t rank, const char *left, size_t left_size,
+              const char *right, size_t right_size);
 
 /* What a token is in a text; the bytes are taken, also when it fails. NULL: out of memory. */
 int tokenizer_show(const struct reading *reading, uint32_t id, enum shown_kind kind, char *bytes,
