@@ -171,7 +171,7 @@ static int run_prompts(const struct options *options, struct engine *engine,
     for (size_t i = 0; status == 0 && i < options->prompt_count; i++) {
         status =
             tokenizer_encode(engine->tokenizer, options->prompts[i], strlen(options->prompts[i]),
-                             &prompts[i], &texts[i].prompt_count, failure);
+                             true, true, &prompts[i], &texts[i].prompt_count, failure);
         texts[i].prompt = prompts[i];
     }
     if (status == 0)
