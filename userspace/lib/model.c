@@ -161,6 +161,7 @@ static void describe(const struct lwc_object *object, uint64_t index, struct lwc
         tensor->cols = object->shape[object->ndim - 1];
     tensor->size = object->decoded_size;
     tensor->row_grain = grain_of(object, tensor->cols);
+    tensor->arena_offset = object->arena_offset;
 }
 
 int lwcmem_find(struct lwcmem_model *model, const char *name, struct lwcmem_tensor *tensor,
