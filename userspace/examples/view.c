@@ -81,6 +81,8 @@ int main(int argc, char **argv)
     if (region < 0 || fstat(region, &status) < 0)
         return die(argv[1], strerror(errno));
     close(device);
+    if (tensor.arena_offset + tensor.size > (uint64_t)status.st_size)
+        return die(argv[1], "it was changed while it was opened; try again");
     weights = mmap(NULL, status.st_size, PROT_READ, MAP_SHARED, region, 0);
     if (weights == MAP_FAILED)
         return die(argv[1], strerror(errno));
