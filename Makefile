@@ -10,7 +10,7 @@ WARN := -Wall -Wextra -Werror
 BASE := -std=gnu11 $(OPT) $(SAN) $(WARN) -ffp-contract=off -fno-math-errno -fPIC -D_GNU_SOURCE \
 	-Iuserspace -Iuserspace/lib/include -Ikmod -I.
 LIBS_lib := -luring -lzstd -lcrypto -lpthread -lm
-LIBS_cli := -ljansson -lpcre2-8
+LIBS_cli := -ljansson -lpcre2-8 -lunistring
 
 # liblwcmem: codec, container, kernels, lib. The tool adds the rest.
 LIB_SRC := $(wildcard kmod/codec/*.c userspace/container/*.c userspace/kernels/*.c userspace/lib/*.c)
@@ -61,10 +61,14 @@ $(B)/tests/%: $(B)/tests/unit/%.o $(filter-out %/cli/main.o,$(CLI_OBJ)) $(B)/int
 $(B)/tests/reference: tests/models/reference.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O3 -march=native $(WARN) $< -lm -o $@
+# Tokens and texts for the comparison with other tokenizers.
+$(B)/tests/tokenize: $(B)/tests/models/tokenize.o $(filter-out %/cli/main.o,$(CLI_OBJ)) $(B)/internal.a
+	@mkdir -p $(@D)
+	$(CC) $(SAN) $^ $(LIBS_lib) $(LIBS_cli) -o $@
 # Decoders and kernels for tests/bench/peers.py.
 $(B)/tests/ours.so: $(B)/tests/bench/ours.o $(filter-out %/cli/main.o,$(CLI_OBJ)) $(B)/internal.a
 	$(CC) $(SAN) -shared $^ $(LIBS_lib) $(LIBS_cli) -o $@
-unit-programs: $(UNIT) $(B)/tests/reference
+unit-programs: $(UNIT) $(B)/tests/reference $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/read_*.c)) $(B)/tests/tokenize
 
 # The kernel module, beside the root Kbuild.
 modules:

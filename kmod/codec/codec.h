@@ -336,6 +336,14 @@ static inline u64 lwc_dtype_elements(u32 dtype, u64 bytes)
 	return bytes / block.bytes * block.elements;
 }
 
+/* Bytes of so many elements of a known dtype, which are whole blocks. */
+static inline u64 lwc_dtype_bytes(u32 dtype, u64 elements)
+{
+	struct lwc_dtype_block block = lwc_dtype_block(dtype);
+
+	return elements / block.elements * block.bytes;
+}
+
 /*
  * Bytes of an element of the dtype, 1 for LWC_DTYPE_BYTES, 0 for an unknown one
  * and where they come in blocks.

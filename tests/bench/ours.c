@@ -64,7 +64,7 @@ static int visit(const struct entrant *entrant, struct bench_worker *worker, siz
 /* All rows, one behind the other, as an engine has them. */
 static void multiply_plain(struct ours *ours)
 {
-    const struct activations in = {ours->x, COLS, 1};
+    const struct activations in = {.x = ours->x, .x_stride = COLS, .n = 1};
     const struct products out = {ours->y, ours->set.count * ROWS};
 
     ours->kernels->gemm(LWC_DTYPE_BF16, ours->set.tiles[0][0].plain, out.y_stride, COLS, &in, &out);

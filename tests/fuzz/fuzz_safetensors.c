@@ -10,6 +10,7 @@
  */
 #include "codec/codec.h"
 #include "memory_file.h"
+#include "container/format_names.h"
 #include "readers/safetensors.h"
 
 #include <stdarg.h>

@@ -61,3 +61,27 @@ def model(pairs, tensors, version=3, alignment=32):
         infos.append(info(name, dimensions, kind, len(data)))
         data += content
     return file(pairs, infos, data, version, alignment)
+
+
+def values(content):
+    """Keys and values in the header of a file."""
+    at = 24
+
+    def take(layout):
+        nonlocal at
+        taken = struct.unpack_from("<" + layout, content, at)
+        at += struct.calcsize("<" + layout)
+        return taken[0]
+
+    def value(kind):
+        nonlocal at
+        if kind == ARRAY:
+            inner, count = take("I"), take("Q")
+            return [value(inner) for _ in range(count)]
+        if kind != STRING:
+            return take(SCALARS[kind])
+        size = take("Q")
+        at += size
+        return content[at - size:at].decode()
+
+    return {value(STRING): value(take("I")) for _ in range(struct.unpack_from("<Q", content, 16)[0])}

@@ -123,18 +123,23 @@ static void assert_same(float got, float want)
 }
 
 static void gemm_case(const struct kernels *k, enum lwc_dtype dtype, enum values values,
-                      size_t rows, size_t cols, size_t n)
+                      size_t rows, size_t cols, size_t n, bool is_packed)
 {
     size_t element = dtype == LWC_DTYPE_F32 ? 4 : 2, stride = cols + 3, y_stride = rows + 5;
     uint8_t *w = malloc(rows * cols * element); /* exact: ASan sees a read past its end */
     float *x = malloc(((n - 1) * stride + cols) * 4), *y = malloc(n * y_stride * 4);
+    float *packed = is_packed ? malloc(n * cols * 4) : NULL;
+    struct activations in;
 
     weights(dtype, values, w, rows * cols);
     for (size_t i = 0; i < (n - 1) * stride + cols; i++)
         x[i] = activation(values);
     memset(y, 0x5a, n * y_stride * 4);
-    k->gemm(dtype, w, rows, cols, &(struct activations){x, stride, n},
-            &(struct products){y, y_stride});
+    in = (struct activations){.x = x, .x_stride = stride, .n = n};
+    if (packed)
+        k->pack(&in, cols, packed);
+    in.packed = packed;
+    k->gemm(dtype, w, rows, cols, &in, &(struct products){y, y_stride});
     for (size_t t = 0; t < n; t++)
         for (size_t r = 0; r < y_stride; r++)
             if (r < rows)
@@ -145,6 +150,7 @@ static void gemm_case(const struct kernels *k, enum lwc_dtype dtype, enum values
     free(w);
     free(x);
     free(y);
+    free(packed);
 }
 
 static void gemm_cases(const struct kernels *k)
@@ -155,12 +161,14 @@ static void gemm_cases(const struct kernels *k)
     for (size_t d = 0; d < 3; d++)
         for (unsigned int values = 0; values < VALUES; values++)
             for (size_t c = 0; c < sizeof(cols) / sizeof(*cols); c++)
-                for (size_t n = 1; n <= 9; n += 1 + (cols[c] > 100))
-                    gemm_case(k, dtypes[d], values, 3 + c % 2 * 6, cols[c], n);
-    gemm_case(k, LWC_DTYPE_BF16, NORMAL, 5, 288, MAX_VECTORS);
+                for (size_t n = 1; n <= 13; n += 1 + (cols[c] > 100))
+                    gemm_case(k, dtypes[d], values, 3 + c % 2 * 6, cols[c], n, n < 3 || n % 4);
+    gemm_case(k, LWC_DTYPE_BF16, NORMAL, 5, 288, MAX_VECTORS, true);
+    /* more than a part of rows */
+    gemm_case(k, LWC_DTYPE_F16, NORMAL, 71, 200, 8, true);
     /* several rows at once: more than one part of them, and some left */
     for (size_t d = 0; d < 3; d++)
-        gemm_case(k, dtypes[d], NORMAL, 1201, 128, 1);
+        gemm_case(k, dtypes[d], NORMAL, 1201, 128, 1, false);
 }
 
 static void test_gemm(void **unused)

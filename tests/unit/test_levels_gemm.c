@@ -62,7 +62,7 @@ static void compare(const struct kernels *k, int structure, const struct tile *t
     float *x = malloc(n * stride * 4), *want = malloc(n * rows * 4), *got = malloc(n * rows * 4);
     float *arranged = malloc(n * tile->cols * 4);
     uint8_t *scratch = malloc(LWC_SCRATCH_TILE);
-    struct activations in = {x, stride, n};
+    struct activations in = {.x = x, .x_stride = stride, .n = n};
     struct lwc_levels_view view;
 
     for (size_t i = 0; i < n * stride; i++)

@@ -22,15 +22,21 @@ static const char template[] =
     "\"single\":[{\"SpecialToken\":{\"id\":\"<s>\"}},{\"Sequence\":{\"id\":\"A\"}}],"
     "\"special_tokens\":{\"<s>\":{\"ids\":[1]}}}";
 
+static const char decoder[] =
+    "\"decoder\":{\"type\":\"Sequence\",\"decoders\":["
+    "{\"type\":\"Replace\",\"pattern\":{\"String\":\"" MARK "\"},\"content\":\" \"},"
+    "{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"},"
+    "{\"type\":\"Strip\",\"content\":\" \",\"start\":1,\"stop\":0}]}";
+
 /* Ids 3..258 are the bytes, then: mark 259, a 260, b 261, ab 262, mark-a 263, abb 264. */
 static char *small_tokenizer(const char *merges)
 {
     char *json = malloc(20000), *at = json;
 
     at += sprintf(at,
-                  "{%s,%s,%s,\"model\":{\"type\":\"BPE\",\"byte_fallback\":true,"
+                  "{%s,%s,%s,%s,\"model\":{\"type\":\"BPE\",\"byte_fallback\":true,"
                   "\"unk_token\":\"<unk>\",\"vocab\":{\"<unk>\":0,\"<s>\":1,\"</s>\":2",
-                  normalizer, added, template);
+                  normalizer, added, template, decoder);
     for (int i = 0; i < 256; i++)
         at += sprintf(at, ",\"<0x%02X>\":%d", (unsigned int)i, i + 3);
     sprintf(at,
@@ -47,7 +53,8 @@ static void expect(struct tokenizer *tokenizer, const char *text, size_t size, s
     uint32_t *tokens;
     size_t got;
 
-    assert_int_equal(tokenizer_encode(tokenizer, text, size, &tokens, &got, &failure), 0);
+    assert_int_equal(tokenizer_encode(tokenizer, text, size, true, true, &tokens, &got, &failure),
+                     0);
     assert_int_equal(got, count);
     assert_memory_equal(tokens, want, count * sizeof(*want));
     free(tokens);
@@ -61,7 +68,7 @@ static void test_encode(void **unused)
 {
     char *json = small_tokenizer("[\"a b\",[\"" MARK "\",\"a\"],\"ab b\"]");
     struct failure failure = {""};
-    struct tokenizer *tokenizer = tokenizer_new(json, strlen(json), "t.json", &failure);
+    struct tokenizer *tokenizer = tokenizer_from_json(json, strlen(json), "t.json", &failure);
 
     (void)unused;
     assert_non_null(tokenizer);
@@ -73,10 +80,11 @@ static void test_encode(void **unused)
     EXPECT("a a", 1, 263, 263);
     EXPECT("  ", 1, 259, 259, 259);
     EXPECT("\xc3\xa9", 1, 259, 0xc3 + 3, 0xa9 + 3); /* spelled in bytes */
-    EXPECT("\xff\x80", 1, 259, 0xff + 3, 0x80 + 3); /* no UTF-8 */
-    EXPECT("\xf0\x9f", 1, 259, 0xf0 + 3, 0x9f + 3); /* ends inside a character */
-    EXPECT("a\0b", 1, 263, 3, 261);                 /* a NUL is a byte like others */
-    EXPECT("b</s>b", 1, 259, 261, 2, 259, 261);     /* an added token */
+    /* what is no UTF-8 is U+FFFD; so is a part of a character */
+    EXPECT("\xff", 1, 259, 0xef + 3, 0xbf + 3, 0xbd + 3);
+    EXPECT("\xf0\x9f", 1, 259, 0xef + 3, 0xbf + 3, 0xbd + 3, 0xef + 3, 0xbf + 3, 0xbd + 3);
+    EXPECT("a\0b", 1, 263, 3, 261);             /* a NUL is a byte like others */
+    EXPECT("b</s>b", 1, 259, 261, 2, 259, 261); /* an added token */
     tokenizer_free(tokenizer);
     free(json);
 }
@@ -85,7 +93,7 @@ static void test_pieces(void **unused)
 {
     char *json = small_tokenizer("[]");
     struct failure failure = {""};
-    struct tokenizer *tokenizer = tokenizer_new(json, strlen(json), "t.json", &failure);
+    struct tokenizer *tokenizer = tokenizer_from_json(json, strlen(json), "t.json", &failure);
     size_t size;
 
     (void)unused;
@@ -107,14 +115,15 @@ static void test_long(void **unused)
     enum { SIZE = 300000 };
     char *json = small_tokenizer("[\"a b\",\"ab b\"]"), *text = malloc(SIZE);
     struct failure failure = {""};
-    struct tokenizer *tokenizer = tokenizer_new(json, strlen(json), "t.json", &failure);
+    struct tokenizer *tokenizer = tokenizer_from_json(json, strlen(json), "t.json", &failure);
     uint32_t *tokens;
     size_t count;
 
     (void)unused;
     for (int i = 0; i < SIZE; i++)
         text[i] = "abb"[i % 3];
-    assert_int_equal(tokenizer_encode(tokenizer, text, SIZE, &tokens, &count, &failure), 0);
+    assert_int_equal(tokenizer_encode(tokenizer, text, SIZE, true, true, &tokens, &count, &failure),
+                     0);
     assert_int_equal(count, 2 + SIZE / 3);
     assert_int_equal(tokens[count - 1], 264);
     free(tokens);
@@ -148,14 +157,14 @@ static void test_hostile(void **unused)
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
         struct failure failure = {""};
 
-        assert_null(tokenizer_new(bad[i], strlen(bad[i]), "t.json", &failure));
+        assert_null(tokenizer_from_json(bad[i], strlen(bad[i]), "t.json", &failure));
         assert_non_null(strstr(failure.text, "t.json"));
     }
     for (int i = 0; i < 2; i++) {
         char *json = small_tokenizer(i ? "[\"a zz\"]" : "[7]");
         struct failure failure = {""};
 
-        assert_null(tokenizer_new(json, strlen(json), "t.json", &failure));
+        assert_null(tokenizer_from_json(json, strlen(json), "t.json", &failure));
         assert_non_null(strstr(failure.text, "merge 0"));
         free(json);
     }

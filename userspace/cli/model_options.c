@@ -5,6 +5,7 @@
 #include "container/decoder.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -103,21 +104,45 @@ int model_options_check(const struct model_options *options, struct failure *fai
     return 0;
 }
 
+/* A GGUF file by its first bytes, whatever its name: 1; 0 for others; -1. */
+static int is_gguf(const char *path, struct failure *failure)
+{
+    FILE *file = fopen(path, "rbe");
+    char magic[4] = {0};
+    bool failed = !file;
+
+    if (file && fread(magic, 1, sizeof(magic), file) < sizeof(magic))
+        failed = ferror(file);
+    if (failed)
+        fail_errno(failure, errno, "%s: cannot read the model", path);
+    if (file)
+        fclose(file);
+    return failed ? -1 : memcmp(magic, "GGUF", sizeof(magic)) == 0;
+}
+
 static struct weights *open_weights(const struct model_options *options, uint32_t isa,
                                     struct failure *failure)
 {
     const struct kernels *kernels = kernels_select(isa);
     struct stat status;
+    bool directory;
+    int gguf = 0;
 
     if (stat(options->path, &status) < 0) {
         fail_errno(failure, errno, "%s: cannot read the model", options->path);
         return NULL;
     }
-    if (!S_ISDIR(status.st_mode))
+    directory = S_ISDIR(status.st_mode);
+    if (!directory)
+        gguf = is_gguf(options->path, failure);
+    if (gguf < 0)
+        return NULL;
+    if (!directory && !gguf)
         return weights_open_container(options->path, options->base, options->backend,
                                       options->hugepages, isa, options->threads, kernels, failure);
     if (options->auto_backend && !options->hugepages)
-        return weights_open_plain(options->path, kernels, failure);
+        return gguf ? weights_open_gguf(options->path, kernels, failure)
+                    : weights_open_plain(options->path, kernels, failure);
     fail(failure,
          "%s: a plain model has no backends; pack it first, or leave --backend and --hugepages out",
          options->path);

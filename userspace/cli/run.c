@@ -171,7 +171,7 @@ static int run_prompts(const struct options *options, struct engine *engine,
     for (size_t i = 0; status == 0 && i < options->prompt_count; i++) {
         status =
             tokenizer_encode(engine->tokenizer, options->prompts[i], strlen(options->prompts[i]),
-                             &prompts[i], &texts[i].prompt_count, failure);
+                             true, true, &prompts[i], &texts[i].prompt_count, failure);
         texts[i].prompt = prompts[i];
     }
     if (status == 0)
@@ -290,7 +290,7 @@ const struct command command_run = {
              "           [--logits FILE] [--json]",
     .summary = "continue texts with a model of the Llama, Mistral or Qwen families",
     .help =
-        "MODEL           a HuggingFace directory, or a container of one\n"
+        "MODEL           a HuggingFace directory, a GGUF file, or a container of either\n"
         "-p PROMPT       a text to continue; several are continued together, each as if alone\n"
         "-n N            at most N new tokens (default: 128)\n"
         "--temp T        sample with this temperature; 0 (default) takes the most likely token\n"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "survey.h"
+#include "container/format_names.h"
 #include "cli.h"
 #include "contents.h"
 #include "parallel.h"

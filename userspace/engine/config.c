@@ -4,10 +4,6 @@
 #include <jansson.h>
 #include <string.h>
 
-#define DIMENSION_MAX (1u << 20)
-#define VOCABULARY_MAX (1u << 24)
-#define CONTEXT_MAX (1u << 24)
-
 /* What a family's own configuration class assumes where config.json says nothing. */
 struct defaults {
     const char *type;
@@ -219,7 +215,7 @@ static int read_rope(const struct reading *reading, struct model_config *out)
         return 0;
     if (kind != ROPE_LINEAR &&
         read_number_of(reading, original ? reading->root : scaling,
-                       "original_max_position_embeddings", CONTEXT_MAX,
+                       "original_max_position_embeddings", CONFIG_CONTEXT_MAX,
                        kind == ROPE_YARN ? out->context : 0, &rope->original_context) < 0)
         return -1;
     if (read_real(reading, scaling, "factor",
@@ -293,7 +289,7 @@ static int read_windows(const struct reading *reading, struct model_config *out)
     /* here null is not the default: it turns windows off */
     if (!used || json_is_null(window))
         return refuse_windows(reading, types);
-    if (read_number(reading, "sliding_window", CONTEXT_MAX, reading->defaults->window,
+    if (read_number(reading, "sliding_window", CONFIG_CONTEXT_MAX, reading->defaults->window,
                     &out->window) < 0)
         return -1;
     if (qwen && read_first_windowed(reading, &first) < 0)
@@ -342,8 +338,9 @@ int config_check(const struct model_config *config, const char *path, struct fai
     if (config->head_dim % 2)
         return fail(failure, "%s: heads of %u values; a rotary embedding needs an even number",
                     path, config->head_dim);
-    if ((uint64_t)config->heads * config->head_dim > DIMENSION_MAX)
-        return fail(failure, "%s: heads have more than %u values together", path, DIMENSION_MAX);
+    if ((uint64_t)config->heads * config->head_dim > CONFIG_DIMENSION_MAX)
+        return fail(failure, "%s: heads have more than %u values together", path,
+                    CONFIG_DIMENSION_MAX);
     if (config->rope.kind == ROPE_LLAMA3 && !(config->rope.low_factor < config->rope.high_factor))
         return fail(failure, "%s: low_freq_factor is not below high_freq_factor", path);
     return 0;
@@ -354,19 +351,21 @@ static int read_config(struct reading *reading, struct model_config *out)
     uint32_t split;
 
     if (read_family(reading, out) < 0 || refuse_unknown(reading) < 0 ||
-        read_number(reading, "hidden_size", DIMENSION_MAX, 0, &out->hidden) < 0 ||
-        read_number(reading, "intermediate_size", DIMENSION_MAX, 0, &out->intermediate) < 0 ||
+        read_number(reading, "hidden_size", CONFIG_DIMENSION_MAX, 0, &out->hidden) < 0 ||
+        read_number(reading, "intermediate_size", CONFIG_DIMENSION_MAX, 0, &out->intermediate) <
+            0 ||
         read_number(reading, "num_hidden_layers", CONFIG_LAYERS_MAX, 0, &out->layers) < 0 ||
-        read_number(reading, "num_attention_heads", DIMENSION_MAX, 0, &out->heads) < 0)
+        read_number(reading, "num_attention_heads", CONFIG_DIMENSION_MAX, 0, &out->heads) < 0)
         return -1;
     split = reading->defaults->head_dim ? reading->defaults->head_dim : out->hidden / out->heads;
-    if (read_number(reading, "num_key_value_heads", DIMENSION_MAX,
+    if (read_number(reading, "num_key_value_heads", CONFIG_DIMENSION_MAX,
                     reading->defaults->kv_heads ? reading->defaults->kv_heads : out->heads,
                     &out->kv_heads) < 0 ||
-        read_number(reading, "vocab_size", VOCABULARY_MAX, 0, &out->vocabulary) < 0 ||
-        read_number(reading, "max_position_embeddings", CONTEXT_MAX, reading->defaults->context,
-                    &out->context) < 0 ||
-        read_number(reading, "head_dim", DIMENSION_MAX, split ? split : 1, &out->head_dim) < 0 ||
+        read_number(reading, "vocab_size", CONFIG_VOCABULARY_MAX, 0, &out->vocabulary) < 0 ||
+        read_number(reading, "max_position_embeddings", CONFIG_CONTEXT_MAX,
+                    reading->defaults->context, &out->context) < 0 ||
+        read_number(reading, "head_dim", CONFIG_DIMENSION_MAX, split ? split : 1, &out->head_dim) <
+            0 ||
         read_real(reading, reading->root, "rms_norm_eps", 1e-6, 1, &out->epsilon) < 0 ||
         read_flag(reading, "tie_word_embeddings", &out->tied_embeddings) < 0 ||
         read_rope(reading, out) < 0 || read_windows(reading, out) < 0 ||

@@ -11,6 +11,9 @@
 
 #define CONFIG_STOPS_MAX 8
 #define CONFIG_LAYERS_MAX 1024u
+#define CONFIG_DIMENSION_MAX (1u << 20)
+#define CONFIG_VOCABULARY_MAX (1u << 24)
+#define CONFIG_CONTEXT_MAX (1u << 24)
 
 enum model_family { FAMILY_LLAMA, FAMILY_MISTRAL, FAMILY_QWEN2, FAMILY_QWEN3 };
 
@@ -72,6 +75,17 @@ struct model_config {
  */
 int config_parse(const char *text, size_t size, const char *path, struct model_config *out,
                  struct failure *failure);
+
+struct gguf_values;
+struct weights;
+
+/*
+ * The same from a GGUF file's values. weights: of that file; which tensors it
+ * has tells about biases and tied embeddings. A key of the architecture that
+ * is not known here is refused by name, unless it is 0 or false. 0, or -1 with a message.
+ */
+int config_from_gguf(const struct gguf_values *values, struct weights *weights,
+                     struct model_config *out, struct failure *failure);
 
 /*
  * Checks that hold wherever a config comes from: sizes that fit each other, and

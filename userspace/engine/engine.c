@@ -16,31 +16,52 @@ static char *required_file(struct weights *weights, const char *name, size_t *si
     return found > 0 ? text : NULL;
 }
 
-static int read_config(struct engine *engine, struct failure *failure)
+int engine_config(struct weights *weights, struct model_config *config, struct failure *failure)
 {
+    const struct gguf_values *values;
+    int gguf = weights->ops->values(weights, &values, failure), result;
     size_t size = 0;
-    char *text = required_file(engine->weights, "config.json", &size, failure);
-    char path[512];
-    int result;
+    char path[512], *text;
 
+    if (gguf)
+        return gguf < 0 ? -1 : config_from_gguf(values, weights, config, failure);
+    text = required_file(weights, "config.json", &size, failure);
     if (!text)
         return -1;
-    snprintf(path, sizeof(path), "%s: config.json", engine->weights->path);
-    result = config_parse(text, size, path, &engine->config, failure);
+    snprintf(path, sizeof(path), "%s: config.json", weights->path);
+    result = config_parse(text, size, path, config, failure);
     free(text);
     return result;
 }
 
 static int read_tokenizer(struct engine *engine, struct failure *failure)
 {
-    size_t size = 0;
-    char *text = required_file(engine->weights, "tokenizer.json", &size, failure);
-    char path[512];
+    static const struct {
+        const char *name;
+        struct tokenizer *(*read)(const char *, size_t, const char *, struct failure *);
+    } kinds[] = {{"tokenizer.model", tokenizer_from_sentencepiece},
+                 {"tokenizer.json", tokenizer_from_json}};
+    struct weights *weights = engine->weights;
+    const struct gguf_values *values;
+    char path[512], *text = NULL;
+    size_t size = 0, kind = 1;
+    int found = weights->ops->values(weights, &values, failure);
 
-    if (!text)
+    if (found > 0)
+        engine->tokenizer = tokenizer_from_gguf(values, weights->path, failure);
+    if (found)
+        return engine->tokenizer ? 0 : -1;
+    found = weights->ops->file(weights, kinds[kind].name, &text, &size, failure);
+
+    if (found == 0)
+        found = weights->ops->file(weights, kinds[--kind].name, &text, &size, failure);
+    if (found == 0)
+        fail(failure, "%s: neither tokenizer.json nor tokenizer.model; lwcmem needs one of them",
+             weights->path);
+    if (found <= 0)
         return -1;
-    snprintf(path, sizeof(path), "%s: tokenizer.json", engine->weights->path);
-    engine->tokenizer = tokenizer_new(text, size, path, failure);
+    snprintf(path, sizeof(path), "%s: %s", weights->path, kinds[kind].name);
+    engine->tokenizer = kinds[kind].read(text, size, path, failure);
     free(text);
     return engine->tokenizer ? 0 : -1;
 }
@@ -55,8 +76,8 @@ struct engine *engine_open(struct weights *weights, unsigned int threads, enum k
         return NULL;
     }
     engine->weights = weights;
-    if (read_config(engine, failure) == 0 && read_tokenizer(engine, failure) == 0 &&
-        (engine->pool = pool_new(threads, failure)) &&
+    if (engine_config(weights, &engine->config, failure) == 0 &&
+        read_tokenizer(engine, failure) == 0 && (engine->pool = pool_new(threads, failure)) &&
         (engine->transformer =
              transformer_new(&engine->config, weights, engine->pool, kv, failure)))
         return engine;

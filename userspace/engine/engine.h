@@ -18,6 +18,9 @@ struct engine {
     struct transformer *transformer;
 };
 
+/* What the model's config.json, or its GGUF file, says: 0, or -1 with a message. */
+int engine_config(struct weights *weights, struct model_config *config, struct failure *failure);
+
 /* NULL with a message. The weights must live longer. */
 struct engine *engine_open(struct weights *weights, unsigned int threads, enum kv_type kv,
                            struct failure *failure);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "merges.h"
+#include "text.h"
+#include "vocabulary.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 
 /* Open addressing; capacity is a power of two, at most half of it used. */
@@ -40,9 +41,7 @@ void merges_free(struct merges *merges)
 /* The slot of the pair, or the free one where it belongs. */
 static size_t slot_of(const struct merges *merges, uint32_t left, uint32_t right)
 {
-    /* multiplier of Knuth's hash for 64 bits: 2^64 divided by the golden ratio */
-    uint64_t hash = ((uint64_t)left << 32 | right) * 0x9e3779b97f4a7c15ull;
-    size_t at = (size_t)(hash >> 20) & (merges->capacity - 1);
+    size_t at = unforeseen_hash((uint64_t)left << 32 | right) & (merges->capacity - 1);
 
     while (merges->taken[at] &&
            (merges->slots[at].left != left || merges->slots[at].right != right))
@@ -54,8 +53,6 @@ void merges_add(struct merges *merges, const struct merge *merge)
 {
     size_t at = slot_of(merges, merge->left, merge->right);
 
-    if (merges->taken[at])
-        return;
     merges->taken[at] = true;
     merges->slots[at] = *merge;
 }
@@ -67,126 +64,120 @@ const struct merge *merges_find(const struct merges *merges, uint32_t left, uint
     return merges->taken[at] ? &merges->slots[at] : NULL;
 }
 
-/* A merge that may still be possible; it is not if its tokens have changed since. */
+/* A merge of a symbol with its next one, or with the one that was next when it was found. */
 struct candidate {
-    const struct merge *merge;
-    size_t left, right; /* places of its tokens */
-};
-
-struct queue {
-    struct candidate *heap;
-    size_t count;
-};
-
-/* Tokens as a list: a merged one leaves a hole. */
-struct list {
-    uint32_t *tokens;
-    size_t *next; /* count: none */
-    size_t *previous;
-    bool *gone;
-    size_t count;
+    uint32_t rank, left, result;
 };
 
 static bool before(const struct candidate *a, const struct candidate *b)
 {
-    if (a->merge->rank != b->merge->rank)
-        return a->merge->rank < b->merge->rank;
-    return a->left < b->left;
+    return a->rank != b->rank ? a->rank < b->rank : a->left < b->left;
 }
 
-static void push(struct queue *queue, struct candidate candidate)
+static int push(struct merging *merging, struct candidate candidate)
 {
-    size_t at = queue->count++;
+    struct candidate *heap;
+    size_t at;
 
-    while (at && before(&candidate, &queue->heap[(at - 1) / 2])) {
-        queue->heap[at] = queue->heap[(at - 1) / 2];
+    if (make_room((void **)&merging->heap, &merging->heap_room, merging->heap_count, 1,
+                  sizeof(candidate)) < 0)
+        return -1;
+    heap = merging->heap;
+    at = merging->heap_count++;
+    while (at && before(&candidate, &heap[(at - 1) / 2])) {
+        heap[at] = heap[(at - 1) / 2];
         at = (at - 1) / 2;
     }
-    queue->heap[at] = candidate;
+    heap[at] = candidate;
+    return 0;
 }
 
-static struct candidate pop(struct queue *queue)
+static struct candidate pop(struct merging *merging)
 {
-    struct candidate top = queue->heap[0], last = queue->heap[--queue->count];
+    struct candidate *heap = merging->heap, top = heap[0], last = heap[--merging->heap_count];
     size_t at = 0, child;
 
-    while ((child = 2 * at + 1) < queue->count) {
-        if (child + 1 < queue->count && before(&queue->heap[child + 1], &queue->heap[child]))
+    while ((child = 2 * at + 1) < merging->heap_count) {
+        if (child + 1 < merging->heap_count && before(&heap[child + 1], &heap[child]))
             child++;
-        if (!before(&queue->heap[child], &last))
+        if (!before(&heap[child], &last))
             break;
-        queue->heap[at] = queue->heap[child];
+        heap[at] = heap[child];
         at = child;
     }
-    queue->heap[at] = last;
+    heap[at] = last;
     return top;
 }
 
-static void consider(const struct merges *merges, struct queue *queue, const struct list *list,
-                     size_t left)
+int merging_add(struct merging *merging, uint32_t token, size_t start, size_t size)
 {
-    size_t right = list->next[left];
-    const struct merge *merge;
+    uint32_t at = (uint32_t)merging->count;
 
-    if (right == list->count)
-        return;
-    merge = merges_find(merges, list->tokens[left], list->tokens[right]);
-    if (merge)
-        push(queue, (struct candidate){merge, left, right});
+    if (merging->count >= NO_SYMBOL ||
+        make_room((void **)&merging->symbols, &merging->room, at, 1, sizeof(struct symbol)) < 0)
+        return -1;
+    merging->symbols[at] =
+        (struct symbol){token, (uint32_t)start, (uint32_t)size, NO_SYMBOL, at ? at - 1 : NO_SYMBOL};
+    if (at)
+        merging->symbols[at - 1].next = at;
+    merging->count++;
+    return 0;
 }
 
-static bool still_there(const struct list *list, const struct candidate *candidate)
+/* What the symbol makes with its next one, if they merge. */
+static bool candidate_at(const struct merging *merging, merge_lookup lookup, const void *context,
+                         uint32_t at, struct candidate *candidate)
 {
-    return !list->gone[candidate->left] && !list->gone[candidate->right] &&
-           list->next[candidate->left] == candidate->right &&
-           list->tokens[candidate->left] == candidate->merge->left &&
-           list->tokens[candidate->right] == candidate->merge->right;
+    const struct symbol *left = &merging->symbols[at];
+
+    candidate->left = at;
+    return left->next != NO_SYMBOL && lookup(context, left, &merging->symbols[left->next],
+                                             &candidate->rank, &candidate->result);
 }
 
-static void merge_all(const struct merges *merges, struct queue *queue, struct list *list)
+static void join(struct merging *merging, const struct candidate *candidate)
 {
-    for (size_t i = 0; i + 1 < list->count; i++)
-        consider(merges, queue, list, i);
-    while (queue->count) {
-        struct candidate best = pop(queue);
+    struct symbol *left = &merging->symbols[candidate->left];
+    struct symbol *right = &merging->symbols[left->next];
 
-        if (!still_there(list, &best))
+    left->token = candidate->result;
+    left->size += right->size;
+    left->next = right->next;
+    if (left->next != NO_SYMBOL)
+        merging->symbols[left->next].previous = candidate->left;
+    right->next = NO_SYMBOL; /* and so it never merges again */
+}
+
+int merging_run(struct merging *merging, merge_lookup lookup, const void *context)
+{
+    struct candidate candidate;
+
+    merging->heap_count = 0;
+    for (uint32_t i = 0; i < merging->count; i++)
+        if (candidate_at(merging, lookup, context, i, &candidate) && push(merging, candidate) < 0)
+            return -1;
+    while (merging->heap_count) {
+        struct candidate best = pop(merging);
+        uint32_t previous = merging->symbols[best.left].previous;
+
+        /* both may have merged since; it still counts if they now make the same */
+        if (!candidate_at(merging, lookup, context, best.left, &candidate) ||
+            candidate.result != best.result)
             continue;
-        list->tokens[best.left] = best.merge->result;
-        list->gone[best.right] = true;
-        list->next[best.left] = list->next[best.right];
-        if (list->next[best.left] < list->count)
-            list->previous[list->next[best.left]] = best.left;
-        consider(merges, queue, list, best.left);
-        if (list->previous[best.left] < list->count)
-            consider(merges, queue, list, list->previous[best.left]);
+        join(merging, &best);
+        if (previous != NO_SYMBOL && candidate_at(merging, lookup, context, previous, &candidate) &&
+            push(merging, candidate) < 0)
+            return -1;
+        if (candidate_at(merging, lookup, context, best.left, &candidate) &&
+            push(merging, candidate) < 0)
+            return -1;
     }
+    return 0;
 }
 
-long merges_apply(const struct merges *merges, uint32_t *tokens, size_t count)
+void merging_free(struct merging *merging)
 {
-    struct list list = {.tokens = tokens, .count = count};
-    /* each merge adds at most two candidates to the first count - 1 */
-    struct queue queue = {.heap = calloc(3 * count + 1, sizeof(*queue.heap))};
-    long left = -1;
-
-    list.next = calloc(count + 1, sizeof(*list.next));
-    list.previous = calloc(count + 1, sizeof(*list.previous));
-    list.gone = calloc(count + 1, sizeof(*list.gone));
-    if (queue.heap && list.next && list.previous && list.gone) {
-        for (size_t i = 0; i < count; i++) {
-            list.next[i] = i + 1;
-            list.previous[i] = i ? i - 1 : count;
-        }
-        merge_all(merges, &queue, &list);
-        left = 0;
-        for (size_t i = 0; i < count; i++)
-            if (!list.gone[i])
-                tokens[left++] = tokens[i];
-    }
-    free(queue.heap);
-    free(list.next);
-    free(list.previous);
-    free(list.gone);
-    return left;
+    free(merging->symbols);
+    free(merging->heap);
+    *merging = (struct merging){0};
 }

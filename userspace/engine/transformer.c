@@ -177,9 +177,7 @@ struct product {
     struct transformer *t;
     const struct weight_tensor *tensors[3];
     float *results[3];
-    const float *in;
-    uint32_t in_dim;
-    uint32_t vectors;
+    struct activations in;
 };
 
 static uint64_t grains_of(const struct weight_tensor *tensor)
@@ -192,7 +190,6 @@ static int multiply_part(void *context, unsigned int worker, uint64_t first, uin
 {
     const struct product *product = context;
     struct weights *weights = product->t->weights;
-    struct activations in = {product->in, product->in_dim, product->vectors};
 
     for (int i = 0; i < 3 && product->tensors[i] && count; i++) {
         const struct weight_tensor *tensor = product->tensors[i];
@@ -208,7 +205,8 @@ static int multiply_part(void *context, unsigned int worker, uint64_t first, uin
         rows = part * tensor->row_grain;
         if (rows > tensor->rows - row)
             rows = tensor->rows - row;
-        if (weights->ops->multiply(weights, tensor, worker, row, rows, &in, &out, failure) < 0)
+        if (weights->ops->multiply(weights, tensor, worker, row, rows, &product->in, &out,
+                                   failure) < 0)
             return -1;
         count -= part;
         first = 0;
@@ -225,7 +223,9 @@ static int multiply(struct product *product, struct failure *failure)
 
     for (int i = 0; i < 3 && product->tensors[i]; i++)
         grains += grains_of(product->tensors[i]);
-    result = pool_run(t->pool, grains, multiply_part, product, failure);
+    result = t->weights->ops->prepare(t->weights, product->in.x_stride, &product->in, failure);
+    if (result == 0)
+        result = pool_run(t->pool, grains, multiply_part, product, failure);
     charge(&t->times.matrices, &since);
     return result;
 }
@@ -306,17 +306,13 @@ static int attention(struct transformer *t, uint32_t index, struct failure *fail
         .t = t,
         .tensors = {&layer->query.weight, &layer->key.weight, &layer->value.weight},
         .results = {t->queries, t->keys, t->values},
-        .in = t->normed,
-        .in_dim = t->config->hidden,
-        .vectors = t->row_count,
+        .in = {.x = t->normed, .x_stride = t->config->hidden, .n = t->row_count},
     };
     struct product output = {
         .t = t,
         .tensors = {&layer->output.weight},
         .results = {t->normed},
-        .in = t->mixed,
-        .in_dim = t->queries_dim,
-        .vectors = t->row_count,
+        .in = {.x = t->mixed, .x_stride = t->queries_dim, .n = t->row_count},
     };
     double since;
 
@@ -337,17 +333,13 @@ static int feed_forward(struct transformer *t, uint32_t index, struct failure *f
         .t = t,
         .tensors = {&layer->gate.weight, &layer->up.weight},
         .results = {t->gates, t->ups},
-        .in = t->normed,
-        .in_dim = t->config->hidden,
-        .vectors = t->row_count,
+        .in = {.x = t->normed, .x_stride = t->config->hidden, .n = t->row_count},
     };
     struct product down = {
         .t = t,
         .tensors = {&layer->down.weight},
         .results = {t->normed},
-        .in = t->gates,
-        .in_dim = t->config->intermediate,
-        .vectors = t->row_count,
+        .in = {.x = t->gates, .x_stride = t->config->intermediate, .n = t->row_count},
     };
 
     if (multiply(&wide, failure) < 0 ||
@@ -422,11 +414,11 @@ static int logits_pass(struct transformer *t, logits_sink *sink, void *context,
     if (wait(t, unit, failure) < 0)
         return -1;
     while ((count = gather_wanted(t, &next, gathered))) {
-        struct product head = {.t = t,
-                               .tensors = {&t->head},
-                               .in = t->mixed,
-                               .in_dim = t->config->hidden,
-                               .vectors = count};
+        struct product head = {
+            .t = t,
+            .tensors = {&t->head},
+            .in = {.x = t->mixed, .x_stride = t->config->hidden, .n = count},
+        };
 
         if (reserve_logits(t, count, failure) < 0)
             return -1;

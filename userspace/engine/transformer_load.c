@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "transformer_parts.h"
+#include "container/format_names.h"
 #include "names.h"
 #include "rope.h"
 
@@ -18,8 +19,9 @@ static int look_up(struct transformer *t, const char *name, uint64_t rows, uint6
                     t->weights->path, name, (unsigned long long)out->rows,
                     (unsigned long long)out->cols, (unsigned long long)rows,
                     (unsigned long long)cols);
-    if (out->dtype != LWC_DTYPE_BF16 && out->dtype != LWC_DTYPE_F16 && out->dtype != LWC_DTYPE_F32)
-        return fail(failure, "%s: %s is neither BF16, F16 nor F32", t->weights->path, name);
+    if (!kernels_can_multiply(out->dtype))
+        return fail(failure, "%s: %s is %s, which cannot be multiplied; " KERNELS_DTYPES,
+                    t->weights->path, name, dtype_name(out->dtype));
     return 1;
 }
 

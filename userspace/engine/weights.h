@@ -4,8 +4,8 @@
  *
  * Functions return 0, or -1 with a message. A source is used in this order:
  * open; find for each tensor; start with the units in the order in which every
- * pass uses them; then in each pass, for each unit, wait, multiply by any
- * threads, done.
+ * pass uses them; then in each pass, for each unit, wait, prepare,
+ * multiply by any threads, done.
  */
 #ifndef LWC_ENGINE_WEIGHTS_H
 #define LWC_ENGINE_WEIGHTS_H
@@ -45,6 +45,7 @@ struct weight_region {
 enum weights_backend { WEIGHTS_FUSED, WEIGHTS_USER, WEIGHTS_KMOD };
 
 struct weights;
+struct gguf_values;
 
 struct weights_ops {
     /* 1 found, 0 none, -1 */
@@ -53,10 +54,22 @@ struct weights_ops {
     /* A small file of the model, NUL-terminated, to be freed. 1 found, 0 none, -1. */
     int (*file)(struct weights *weights, const char *name, char **text, size_t *size,
                 struct failure *failure);
+    /*
+     * What the model's GGUF file says; the source's. 1 if the model is one GGUF
+     * file, plain or in the container, 0 if it is a HuggingFace model, -1.
+     */
+    int (*values)(struct weights *weights, const struct gguf_values **values,
+                  struct failure *failure);
     int (*start)(struct weights *weights, const struct weight_unit *units, size_t count,
                  struct failure *failure);
     int (*wait)(struct weights *weights, size_t unit, struct failure *failure);
     int (*done)(struct weights *weights, size_t unit, struct failure *failure);
+    /*
+     * Before products: get the vectors ready for them, once for all workers. They may not change
+     * until the products have been made. One thread.
+     */
+    int (*prepare)(struct weights *weights, uint64_t cols, struct activations *in,
+                   struct failure *failure);
     /* Rows [first, first + rows) times the vectors; row r of the tensor is row r of out. */
     int (*multiply)(struct weights *weights, const struct weight_tensor *tensor,
                     unsigned int worker, uint64_t first, uint64_t rows,
@@ -92,6 +105,10 @@ struct weights *weights_open_container(const char *path, const char *base,
                                        enum weights_backend backend, bool hugepages, uint32_t isa,
                                        unsigned int threads, const struct kernels *kernels,
                                        struct failure *failure);
+
+/* A GGUF file. kernels: those to multiply with. NULL with a message. */
+struct weights *weights_open_gguf(const char *path, const struct kernels *kernels,
+                                  struct failure *failure);
 
 /* A HuggingFace directory. kernels: those to multiply with. NULL with a message. */
 struct weights *weights_open_plain(const char *path, const struct kernels *kernels,

@@ -2,7 +2,9 @@
 /* Weights of a container, by liblwcmem. */
 #include "weights.h"
 #include "lwcmem/lwcmem.h"
+#include "readers/gguf_values.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +16,7 @@ struct container_weights {
     struct lwcmem_tensor *tensors; /* by id */
     size_t count;
     size_t capacity;
+    struct gguf_values *values;
 };
 
 /* Hand on the message of the library. */
@@ -66,6 +69,77 @@ static int lwc_file(struct weights *weights, const char *name, char **text, size
     return found;
 }
 
+static bool ends_with(const char *text, const char *end)
+{
+    size_t length = strlen(text), tail = strlen(end);
+
+    return length >= tail && strcmp(text + length - tail, end) == 0;
+}
+
+/* The only file of the model that has weights, if it is GGUF: 1; 0 for other models; -1. */
+static int only_gguf(struct container_weights *self, struct lwcmem_file_entry *out,
+                     struct failure *failure)
+{
+    struct lwcmem_file_entry entry;
+    char error[LWCMEM_ERROR_SIZE];
+    size_t found = 0, others = 0;
+    uint64_t at = 0;
+    int more;
+
+    while ((more = lwcmem_file_next(self->model, &at, &entry, error)) > 0) {
+        others += ends_with(entry.name, ".safetensors");
+        if (ends_with(entry.name, ".gguf") && found++ == 0)
+            *out = entry;
+    }
+    if (more < 0)
+        return pass_on(error, failure);
+    if (others || !found)
+        return 0;
+    if (found > 1)
+        return fail(failure,
+                    "%s: %zu GGUF files; lwcmem runs a model of one: pack the one to run by itself",
+                    self->weights.path, found);
+    return 1;
+}
+
+/* A file in the container, to be read by ranges. */
+struct packed_file {
+    struct lwcmem_model *model;
+    const char *name;
+};
+
+static int read_packed(void *context, uint64_t offset, void *to, size_t size,
+                       struct failure *failure)
+{
+    const struct packed_file *file = context;
+    char error[LWCMEM_ERROR_SIZE] = "a file of the container is not there any more";
+
+    if (lwcmem_file_read(file->model, file->name, offset, to, size, error) > 0)
+        return 0;
+    return pass_on(error, failure);
+}
+
+static int lwc_values(struct weights *weights, const struct gguf_values **values,
+                      struct failure *failure)
+{
+    struct container_weights *self = (struct container_weights *)weights;
+    struct lwcmem_file_entry entry;
+    char path[512];
+    int found = self->values ? 1 : only_gguf(self, &entry, failure);
+
+    if (found > 0 && !self->values) {
+        struct packed_file file = {self->model, entry.name};
+        struct gguf_source source = {read_packed, &file, entry.size};
+
+        snprintf(path, sizeof(path), "%.250s: %.250s", weights->path, entry.name);
+        self->values = gguf_values_new(&source, path, failure);
+    }
+    if (found <= 0)
+        return found;
+    *values = self->values;
+    return self->values ? 1 : -1;
+}
+
 static int lwc_start(struct weights *weights, const struct weight_unit *units, size_t count,
                      struct failure *failure)
 {
@@ -109,6 +183,17 @@ static int lwc_done(struct weights *weights, size_t unit, struct failure *failur
     char error[LWCMEM_ERROR_SIZE];
 
     if (lwcmem_unit_done(((struct container_weights *)weights)->model, unit, error) == 0)
+        return 0;
+    return pass_on(error, failure);
+}
+
+static int lwc_prepare(struct weights *weights, uint64_t cols, struct activations *in,
+                       struct failure *failure)
+{
+    char error[LWCMEM_ERROR_SIZE];
+
+    if (lwcmem_prepare(((struct container_weights *)weights)->model, in->x, in->x_stride, in->n,
+                       cols, error) == 0)
         return 0;
     return pass_on(error, failure);
 }
@@ -173,6 +258,7 @@ static void lwc_close(struct weights *weights)
     struct container_weights *self = (struct container_weights *)weights;
 
     lwcmem_close(self->model);
+    gguf_values_free(self->values);
     free(self->tensors);
     free(self);
 }
@@ -180,10 +266,12 @@ static void lwc_close(struct weights *weights)
 static const struct weights_ops lwc_ops = {
     .find = lwc_find,
     .file = lwc_file,
+    .values = lwc_values,
     .start = lwc_start,
     .wait = lwc_wait,
     .done = lwc_done,
     .rows = lwc_rows,
+    .prepare = lwc_prepare,
     .multiply = lwc_multiply,
     .close = lwc_close,
     .counters = lwc_counters,

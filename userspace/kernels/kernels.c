@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "kernels.h"
+#include "blocks.h"
 #include "exp.h"
 #include "isa.h"
 
 #define DEFAULT_MXCSR 0x1f80u
+#define SCRATCH_BYTES (128u << 10)
+#define ROWS_LEAST 4u
+#define ROWS_MOST 32u
 
 const struct kernels *const kernels_all[] = {&kernels_scalar, &kernels_avx2, &kernels_avx512};
 const size_t kernels_count = sizeof(kernels_all) / sizeof(kernels_all[0]);
@@ -27,6 +31,44 @@ uint32_t kernels_enter(void)
 void kernels_leave(uint32_t mxcsr)
 {
     __builtin_ia32_ldmxcsr(mxcsr);
+}
+
+bool kernels_can_multiply(uint32_t dtype)
+{
+    return dtype == LWC_DTYPE_BF16 || dtype == LWC_DTYPE_F16 || dtype == LWC_DTYPE_F32 ||
+           blocks_known(dtype);
+}
+
+/* Rows of fp32 that stay in the L2 cache, and are enough for gemm to share what it loads. */
+static size_t rows_at_once(size_t cols)
+{
+    size_t fit = SCRATCH_BYTES / sizeof(float) / (cols ? cols : 1);
+
+    return fit < ROWS_LEAST ? ROWS_LEAST : fit > ROWS_MOST ? ROWS_MOST : fit;
+}
+
+size_t kernels_scratch(enum lwc_dtype dtype, size_t cols)
+{
+    return blocks_known(dtype) ? rows_at_once(cols) * cols : 0;
+}
+
+void kernels_multiply(const struct kernels *kernels, enum lwc_dtype dtype, const void *weights,
+                      size_t rows, size_t cols, const struct activations *in,
+                      const struct products *out, float *scratch)
+{
+    size_t row_bytes = (size_t)lwc_dtype_bytes(dtype, cols), part;
+
+    if (!blocks_known(dtype)) {
+        kernels->gemm(dtype, weights, rows, cols, in, out);
+        return;
+    }
+    for (size_t r = 0; r < rows; r += part) {
+        struct products some = {out->y + r, out->y_stride};
+
+        part = rows - r < rows_at_once(cols) ? rows - r : rows_at_once(cols);
+        kernels->convert(dtype, (const uint8_t *)weights + r * row_bytes, part * cols, scratch);
+        kernels->gemm(LWC_DTYPE_F32, scratch, part, cols, in, &some);
+    }
 }
 
 float kernels_exp(float x)

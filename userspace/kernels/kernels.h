@@ -7,7 +7,9 @@
  * without an element stays untouched. Then the tree: lane i += lane i + 32 for
  * i < 32, then + 16, + 8, + 4, + 2, + 1. A NaN result is written as the
  * canonical NaN 0x7fc00000. Weights become fp32 exactly (bf16, fp16 with
- * subnormals, fp32).
+ * subnormals, fp32). Those in blocks do by the formulas of ggml's reference,
+ * scale * quant, scale * quant + offset, or (scale * part's scale) * quant -
+ * offset * part's offset, each operation rounded to fp32, NaNs canonical.
  *
  * All functions are thread safe, allocate nothing, and expect the default
  * MXCSR (round to nearest, no flush to zero): see kernels_enter.
@@ -18,14 +20,20 @@
 
 #include "kmod/codec/codec.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* n activation vectors of `cols` floats: vector t starts at x + t * x_stride. */
+/*
+ * n activation vectors of `cols` floats: vector t starts at x + t * x_stride.
+ * packed: what pack has made of them, or NULL; without it, each vector of
+ * several is multiplied by itself.
+ */
 struct activations {
     const float *x;
     size_t x_stride;
     size_t n;
+    const float *packed;
 };
 
 /* Result of row r for vector t goes to y[t * y_stride + r]. */
@@ -41,7 +49,10 @@ struct kernels {
     /* rows x cols weights of the dtype (BF16, F16, F32), row-major, times n vectors */
     void (*gemm)(enum lwc_dtype dtype, const void *weights, size_t rows, size_t cols,
                  const struct activations *in, const struct products *out);
-    /* count weights to fp32 */
+    /* n * cols floats to the order in which gemm of this ISA takes many vectors; 64-byte alignment
+     * is fastest */
+    void (*pack)(const struct activations *in, size_t cols, float *out);
+    /* count weights to fp32; of a dtype in blocks, whole ones */
     void (*convert)(enum lwc_dtype dtype, const void *weights, size_t count, float *out);
     /* sum of x[i] * y[i] in lanes and tree */
     float (*dot)(const float *x, const float *y, size_t count);
@@ -83,6 +94,8 @@ struct kernels {
     enum lwc_error (*gemm_levels)(const struct lwc_levels_view *view, size_t cols, size_t first_row,
                                   size_t rows, const float *x, size_t n, const struct products *out,
                                   uint8_t *scratch);
+    /* More vectors than these are faster by gemm from decoded weights. */
+    size_t levels_vectors;
     /* cols floats, a multiple of 64, to the order in which gemm_levels of this ISA takes them */
     void (*levels_arrange)(const float *x, size_t cols, float *out);
 };
@@ -93,6 +106,20 @@ const struct kernels *kernels_select(uint32_t mask);
 /* All of them, slowest first. */
 extern const struct kernels *const kernels_all[];
 extern const size_t kernels_count;
+
+/* Can weights of the dtype be multiplied? */
+bool kernels_can_multiply(uint32_t dtype);
+/* For messages. */
+#define KERNELS_DTYPES "BF16, F16, F32, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K and Q6_K can"
+
+/*
+ * gemm for every dtype that can be multiplied. Blocks become fp32 a few rows at
+ * a time, in scratch: kernels_scratch floats, the caller's, not used if they are none.
+ */
+void kernels_multiply(const struct kernels *kernels, enum lwc_dtype dtype, const void *weights,
+                      size_t rows, size_t cols, const struct activations *in,
+                      const struct products *out, float *scratch);
+size_t kernels_scratch(enum lwc_dtype dtype, size_t cols);
 
 /* Set the default MXCSR; returns the caller's for kernels_leave. Per thread. */
 uint32_t kernels_enter(void);

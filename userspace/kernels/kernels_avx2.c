@@ -138,6 +138,7 @@ const struct kernels kernels_avx2 = {
     .name = "avx2",
     .isa = LWC_ISA_AVX2,
     .gemm_levels = gemm_levels,
+    .levels_vectors = 1,
     .levels_arrange = levels_arrange,
     LANES_TABLE,
 };

@@ -100,6 +100,7 @@ const struct kernels kernels_avx512 = {
     .name = "avx512",
     .isa = LWC_ISA_AVX512,
     .gemm_levels = gemm_levels,
+    .levels_vectors = 8,
     .levels_arrange = levels_arrange,
     LANES_TABLE,
 };

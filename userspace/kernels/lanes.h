@@ -8,6 +8,7 @@
 #ifndef LWC_LANES_H
 #define LWC_LANES_H
 
+#include "blocks.h"
 #include "exp.h"
 #include "kernels.h"
 
@@ -198,10 +199,13 @@ static inline __attribute__((always_inline)) void
 lanes_rows(enum lwc_dtype dtype, const uint8_t *weights, size_t rows, size_t cols,
            const struct activations *in, const struct products *out)
 {
-    if (in->n == 1)
-        lanes_vector_rows(dtype, weights, rows, cols, in->x, out->y);
-    else
+    if (in->packed && in->n > 1) {
         lanes_panels(dtype, weights, rows, cols, in, out);
+        return;
+    }
+    for (size_t t = 0; t < in->n; t++)
+        lanes_vector_rows(dtype, weights, rows, cols, in->x + t * in->x_stride,
+                          out->y + t * out->y_stride);
 }
 
 static void gemm(enum lwc_dtype dtype, const void *weights, size_t rows, size_t cols,
@@ -224,6 +228,10 @@ static void convert(enum lwc_dtype dtype, const void *weights, size_t count, flo
 
     if (dtype == LWC_DTYPE_F32) {
         memcpy(out, weights, 4 * count);
+        return;
+    }
+    if (blocks_known(dtype)) {
+        blocks_convert(dtype, weights, count, out);
         return;
     }
     for (size_t i = 0; i < whole; i += LANES_WIDTH)
@@ -305,7 +313,7 @@ static void rotate_half(float *head, const float *cosines, const float *sines, s
 }
 
 #define LANES_TABLE                                                                                \
-    .gemm = gemm, .convert = convert, .dot = dot, .axpy = axpy, .rmsnorm = rmsnorm,                \
+    .gemm = gemm, .pack = pack, .convert = convert, .dot = dot, .axpy = axpy, .rmsnorm = rmsnorm,  \
     .softmax = softmax, .scores = scores, .mix = mix, .to_f16 = to_f16,                            \
     .silu_multiply = silu_multiply, .add = add, .rotate_half = rotate_half
 

@@ -9,7 +9,8 @@
 typedef __m256 lanes_vector;
 #define LANES_WIDTH 8
 #define LANES_ROWS 4
-#define LANES_PANEL_ROWS 2
+#define LANES_PANEL_ROWS 1
+#define LANES_PANEL_VECTORS 2
 
 static inline lanes_vector lanes_zero(void)
 {

@@ -10,6 +10,7 @@ typedef __m512 lanes_vector;
 #define LANES_WIDTH 16
 #define LANES_ROWS 4
 #define LANES_PANEL_ROWS 4
+#define LANES_PANEL_VECTORS 1
 
 static inline lanes_vector lanes_zero(void)
 {

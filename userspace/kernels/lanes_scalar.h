@@ -11,6 +11,7 @@ typedef float lanes_vector;
 #define LANES_WIDTH 1
 #define LANES_ROWS 2
 #define LANES_PANEL_ROWS 1
+#define LANES_PANEL_VECTORS 1
 
 static inline lanes_vector lanes_zero(void)
 {

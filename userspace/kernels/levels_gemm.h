@@ -48,7 +48,7 @@ levels_rows(struct fused *fused, uint32_t width, struct levels_ahead ahead, size
             for (size_t v = 0; v < LANES_VECTORS; v++)
                 acc[t][v] = lanes_zero();
         for (size_t c = 0; c < cols; c += LANES, at_x += LANES) {
-            if (block == 1) {
+            if (block < LANES_BLOCK) {
                 __builtin_prefetch(ahead.at, 0, 2);
                 __builtin_prefetch(ahead.at + 64, 0, 2);
                 ahead.at += ahead.step;
@@ -69,17 +69,24 @@ static inline __attribute__((always_inline)) void
 levels_vectors(const struct fused *start, uint32_t width, struct levels_ahead ahead, size_t cols,
                size_t rows, const float *x, size_t n, const struct products *out, struct fused *end)
 {
-    size_t t = 0;
+    for (size_t t = 0; t < n; t += LANES_BLOCK) {
+        const float *at = x + t * cols;
+        float *y = out->y + t * out->y_stride;
 
-    for (; t + LANES_BLOCK <= n; t += LANES_BLOCK) {
         *end = *start;
-        levels_rows(end, width, ahead, cols, rows, x + t * cols, out->y + t * out->y_stride,
-                    out->y_stride, LANES_BLOCK);
-    }
-    for (; t < n; t++) {
-        *end = *start;
-        levels_rows(end, width, ahead, cols, rows, x + t * cols, out->y + t * out->y_stride,
-                    out->y_stride, 1);
+        switch (n - t < LANES_BLOCK ? n - t : LANES_BLOCK) {
+        case 1:
+            levels_rows(end, width, ahead, cols, rows, at, y, out->y_stride, 1);
+            break;
+        case 2:
+            levels_rows(end, width, ahead, cols, rows, at, y, out->y_stride, 2);
+            break;
+        case 3:
+            levels_rows(end, width, ahead, cols, rows, at, y, out->y_stride, 3);
+            break;
+        default:
+            levels_rows(end, width, ahead, cols, rows, at, y, out->y_stride, LANES_BLOCK);
+        }
     }
 }
 

@@ -78,11 +78,15 @@ static int map_tile(struct lwcmem_model *model, const struct lwc_object *object,
     return 0;
 }
 
-/* The call's activations as the fused kernels take them; arranged for the first tile that needs
- * them. NULL without memory. */
+/* The call's activations as the fused kernels take them; what was not prepared is arranged for the
+ * first tile that needs it. NULL without memory. */
 static const float *arranged(const struct lwcmem_model *model, struct worker *worker, size_t cols,
                              const struct activations *in)
 {
+    struct activations same = *in;
+
+    if (model_prepared(model, cols, &same))
+        return model->prepared.arranged;
     if (worker->arranged_ready)
         return worker->arranged;
     if (worker->arranged_capacity < in->n * cols) {
@@ -113,7 +117,7 @@ static enum lwc_error decode_and_multiply(struct lwcmem_model *model, struct wor
     error = lwc_tile_decode(worker->decoder.impl, tile, stored, tile->stored, worker->tile, length,
                             &worker->decoder.scratch);
     if (!error)
-        model->kernels->gemm(dtype, worker->tile, rows, cols, in, out);
+        kernels_multiply(model->kernels, dtype, worker->tile, rows, cols, in, out, worker->scratch);
     return error;
 }
 
@@ -122,7 +126,7 @@ static int multiply_tile(struct lwcmem_model *model, const struct lwcmem_tensor 
                          uint64_t rows, const struct activations *in, const struct products *out,
                          struct failure *failure)
 {
-    bool levels, whole = rows * tensor->cols * lwc_dtype_size(tensor->dtype) ==
+    bool levels, whole = lwc_dtype_bytes(tensor->dtype, rows * tensor->cols) ==
                          lwc_tile_length(object, index);
     struct lwc_levels_view view;
     enum lwc_error error;
@@ -133,9 +137,10 @@ static int multiply_tile(struct lwcmem_model *model, const struct lwcmem_tensor 
     if (map_tile(model, object, index, &tile, &stored, failure) < 0)
         return -1;
     levels = tile.chain[0] == LWC_CODEC_LEVELS && tile.field == LWC_FIELD_BF16 &&
-             tensor->dtype == LWC_DTYPE_BF16 && tensor->cols % LWC_GROUP == 0;
+             tensor->dtype == LWC_DTYPE_BF16 && tensor->cols % LWC_GROUP == 0 &&
+             (!model->kernels->gemm_levels || in->n <= model->kernels->levels_vectors);
     if (levels)
-        atomic_fetch_add_explicit(&model->rows_eligible, rows, memory_order_relaxed);
+        worker_count(&worker->rows_eligible, rows);
     length = lwc_tile_length(object, index);
     error = LWC_OK;
     if (levels && whole && model->kernels->gemm_levels)
@@ -151,14 +156,14 @@ static int multiply_tile(struct lwcmem_model *model, const struct lwcmem_tensor 
                         container_path(model->container));
         error = model->kernels->gemm_levels(&view, tensor->cols, 0, rows, x, in->n, out,
                                             worker->decoder.scratch.tile);
-        atomic_fetch_add_explicit(&model->rows_fused, rows, memory_order_relaxed);
+        worker_count(&worker->rows_fused, rows);
     } else {
         if (container_load_base(model->container, &worker->decoder, &tile, length, failure) < 0)
             return -1;
         error = decode_and_multiply(model, worker, &tile, stored, length, tensor->dtype,
                                     tensor->cols, rows, in, out);
-        atomic_fetch_add_explicit(&model->rows_buffered, rows, memory_order_relaxed);
-        atomic_fetch_add_explicit(&model->tiles_decoded, 1, memory_order_relaxed);
+        worker_count(&worker->rows_buffered, rows);
+        worker_count(&worker->tiles_decoded, 1);
     }
     return error ? damaged(model, object, index, error, failure) : 0;
 }
@@ -169,7 +174,7 @@ static int multiply_cut_rows(struct lwcmem_model *model, const struct lwcmem_ten
                              uint64_t first_row, uint64_t rows, const struct activations *in,
                              const struct products *out, struct failure *failure)
 {
-    uint64_t row = tensor->cols * lwc_dtype_size(tensor->dtype);
+    uint64_t row = lwc_dtype_bytes(tensor->dtype, tensor->cols);
 
     if (worker->row_capacity < row) {
         free(worker->row);
@@ -184,8 +189,9 @@ static int multiply_cut_rows(struct lwcmem_model *model, const struct lwcmem_ten
         if (model_decode(model, worker, object, (first_row + r) * row, row, worker->row, failure) <
             0)
             return -1;
-        model->kernels->gemm(tensor->dtype, worker->row, 1, tensor->cols, in, &one);
-        atomic_fetch_add_explicit(&model->rows_buffered, 1, memory_order_relaxed);
+        kernels_multiply(model->kernels, tensor->dtype, worker->row, 1, tensor->cols, in, &one,
+                         worker->scratch);
+        worker_count(&worker->rows_buffered, 1);
     }
     return 0;
 }
@@ -195,7 +201,7 @@ int fused_multiply(struct lwcmem_model *model, const struct lwcmem_tensor *tenso
                    const struct activations *in, const struct products *out,
                    struct failure *failure)
 {
-    uint64_t row = tensor->cols * lwc_dtype_size(tensor->dtype);
+    uint64_t row = lwc_dtype_bytes(tensor->dtype, tensor->cols);
     struct lwc_object object;
 
     worker->arranged_ready = false;

@@ -15,6 +15,15 @@ struct ring;
 /* How the kmod backend may read its region: all ways, or for tests a fall-back. */
 enum region_reads { REGION_FIXED, REGION_READ, REGION_PREAD };
 
+/* Vectors that lwcmem_prepare was called with. */
+struct prepared {
+    const float *x; /* NULL: none */
+    size_t x_stride, n, cols;
+    float *packed;   /* as gemm takes several, if there are */
+    float *arranged; /* as gemm_levels takes few, if they are */
+    size_t capacity; /* floats in each */
+};
+
 /* One thread that multiplies. */
 struct worker {
     struct decoder decoder;
@@ -25,6 +34,23 @@ struct worker {
     float *arranged; /* a call's activations in the order of the fused kernels */
     size_t arranged_capacity;
     bool arranged_ready;
+    float *scratch; /* for kernels_multiply */
+    size_t scratch_capacity;
+    /* counts that this thread alone adds to; all may read them */
+    _Alignas(64) atomic_ullong rows_fused, rows_eligible, rows_buffered, tiles_decoded;
+};
+
+static inline void worker_count(atomic_ullong *count, uint64_t more)
+{
+    uint64_t before = atomic_load_explicit(count, memory_order_relaxed);
+
+    atomic_store_explicit(count, before + more, memory_order_relaxed);
+}
+
+/* A tensor by its name's hash. */
+struct model_name {
+    uint64_t hash;
+    uint64_t object;
 };
 
 struct lwcmem_model {
@@ -35,6 +61,9 @@ struct lwcmem_model {
     const struct kernels *kernels;
     struct worker *workers; /* threads + 1: the last one for lwcmem_rows */
     pthread_mutex_t rows_lock;
+    struct model_name *names; /* in order */
+    size_t name_count;
+    struct prepared prepared;
     const char *structure;
     const uint8_t *map; /* fused: the container */
     size_t map_size;
@@ -46,8 +75,15 @@ struct lwcmem_model {
     enum region_reads reads;
     uint32_t read_limit; /* for tests: most bytes that one read asks for; 0: all */
     char notice[512];
-    atomic_ullong rows_fused, rows_eligible, rows_buffered, tiles_decoded;
+    atomic_ullong tiles_decoded; /* by the threads of the ring */
 };
+
+/* The message of a failure to the caller of the library: -1. */
+int model_report(const struct failure *failure, char error[LWCMEM_ERROR_SIZE]);
+
+/* Read the names of all tensors, for lwcmem_find; to be freed with free. */
+int names_open(struct lwcmem_model *model, struct failure *failure);
+void model_describe(const struct lwc_object *object, uint64_t index, struct lwcmem_tensor *tensor);
 
 /* What a backend does with rows that begin and end with tiles. */
 int fused_open(struct lwcmem_model *model, const struct lwcmem_options *options,
@@ -57,6 +93,10 @@ int fused_multiply(struct lwcmem_model *model, const struct lwcmem_tensor *tenso
                    struct worker *worker, uint64_t first_row, uint64_t rows,
                    const struct activations *in, const struct products *out,
                    struct failure *failure);
+
+/* Whether the vectors are those that were prepared: then in->packed is set, if there is one. */
+bool model_prepared(const struct lwcmem_model *model, size_t cols, struct activations *in);
+void model_forget_prepared(struct lwcmem_model *model);
 
 /* Decode the bytes [offset, offset + size) of the object, tile by tile, into out. */
 int model_decode(struct lwcmem_model *model, struct worker *worker, const struct lwc_object *object,

@@ -14,6 +14,22 @@
 
 #include <stdbool.h>
 
+/* A file that is read by ranges, wherever it is. */
+struct gguf_source {
+    /* All size bytes at offset, which are in the file. 0, or -1 with a message. */
+    int (*read)(void *context, uint64_t offset, void *to, size_t size, struct failure *failure);
+    void *context;
+    uint64_t size; /* of the file */
+};
+
+/* The read of an open file, and its context. */
+struct gguf_file {
+    int fd;
+    const char *path; /* for messages */
+};
+
+int gguf_file_read(void *context, uint64_t offset, void *to, size_t size, struct failure *failure);
+
 /*
  * Parse the header of the open file of size bytes. path is only for messages.
  * Shapes come back outermost dimension first, unlike the file's. Types that

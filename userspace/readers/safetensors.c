@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "safetensors.h"
+#include "container/format_names.h"
 #include "container/file_read.h"
 #include "kmod/codec/codec.h"
 

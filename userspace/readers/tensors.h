@@ -38,7 +38,4 @@ void file_tensors_free(struct file_tensors *list);
  */
 int file_tensors_arrange(struct file_tensors *list, const char *path, struct failure *failure);
 
-/* The name that safetensors or GGUF gives to the dtype; "bytes" for LWC_DTYPE_BYTES. */
-const char *dtype_name(uint16_t dtype);
-
 #endif

@@ -62,7 +62,7 @@ static void part_of(const struct task *task, const struct bench_worker *worker, 
 static void multiply_plain(const struct task *task, const uint8_t *weights, size_t rows, float *y)
 {
     size_t cols = task->multiply->shape.cols;
-    const struct activations in = {task->multiply->x, cols, 1};
+    const struct activations in = {.x = task->multiply->x, .x_stride = cols, .n = 1};
     const struct products out = {y, rows};
 
     task->kernels->gemm(LWC_DTYPE_BF16, weights, rows, cols, &in, &out);

@@ -22,8 +22,8 @@
  *
  * Order of use: lwcmem_open; lwcmem_find for each tensor; lwcmem_ring_start
  * with the units in the order in which every pass uses them; then per pass,
- * for each unit: lwcmem_unit_wait, lwcmem_multiply by any threads,
- * lwcmem_unit_done. lwcmem_rows may be called at any time after open.
+ * for each unit: lwcmem_unit_wait, lwcmem_prepare, lwcmem_multiply by any
+ * threads, lwcmem_unit_done. lwcmem_rows may be called at any time after open.
  *
  * Functions return 0, or -1 with a message in error (one line, names the file,
  * what is wrong and what to do). Thread safety is said at each function.
@@ -84,8 +84,7 @@ struct lwcmem_tensor {
 
 struct lwcmem_counters {
     uint64_t rows_fused;    /* multiplied with weights decoded in registers */
-    uint64_t rows_eligible; /* rows multiplied whose tensor could be fused: bf16 LEVELS, cols % 64
-                               == 0 */
+    uint64_t rows_eligible; /* rows that could be: bf16 LEVELS, cols % 64 == 0, few vectors */
     uint64_t rows_buffered; /* multiplied from a buffer */
     uint64_t tiles_decoded; /* by this library */
     uint64_t bytes_ring;    /* decoded bytes that went through the ring */
@@ -117,6 +116,28 @@ int lwcmem_find(struct lwcmem_model *model, const char *name, struct lwcmem_tens
 int lwcmem_file(struct lwcmem_model *model, const char *name, size_t limit, void **data,
                 size_t *size, char error[LWCMEM_ERROR_SIZE]);
 
+#define LWCMEM_NAME_SIZE 4096
+
+struct lwcmem_file_entry {
+    uint64_t size;
+    char name[LWCMEM_NAME_SIZE]; /* relative to the directory that was packed */
+};
+
+/*
+ * One after another, the model's files in the order of their names. *at is 0
+ * for the first, and moves on. 1 found, 0 no more, -1. Any thread.
+ */
+int lwcmem_file_next(struct lwcmem_model *model, uint64_t *at, struct lwcmem_file_entry *entry,
+                     char error[LWCMEM_ERROR_SIZE]);
+
+/*
+ * A part of one of the model's files, weights too: size bytes at offset, which
+ * must lie in it. Decodes the tiles that have them. 1 found, 0 no such file, -1.
+ * Any thread.
+ */
+int lwcmem_file_read(struct lwcmem_model *model, const char *name, uint64_t offset, void *out,
+                     size_t size, char error[LWCMEM_ERROR_SIZE]);
+
 struct lwcmem_unit {
     const struct lwcmem_tensor *tensors;
     size_t count;
@@ -139,9 +160,21 @@ int lwcmem_unit_wait(struct lwcmem_model *model, size_t unit, char error[LWCMEM_
 int lwcmem_unit_done(struct lwcmem_model *model, size_t unit, char error[LWCMEM_ERROR_SIZE]);
 
 /*
+ * Get n vectors of cols floats at x + t * x_stride ready for products: brings
+ * them into the orders that multiplication takes, once for all threads. They
+ * may not change, and nothing else may be prepared, until the last
+ * lwcmem_multiply with the same x, x_stride and n has ended. Not needed, but
+ * without it each call does it for itself, or does without. One thread.
+ */
+int lwcmem_prepare(struct lwcmem_model *model, const float *x, size_t x_stride, size_t n,
+                   size_t cols, char error[LWCMEM_ERROR_SIZE]);
+
+/*
  * y[t * y_stride + r] = row r of the tensor times vector t, for the rows
  * [first_row, first_row + rows) and n vectors of cols floats at
- * x + t * x_stride, added up as said above. BF16, F16, F32.
+ * x + t * x_stride, added up as said above. BF16, F16, F32,
+ * and of the types in blocks that GGUF has Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K,
+ * Q5_K and Q6_K, which become fp32 first.
  * first_row is a multiple of row_grain. Between wait and done of the tensor's
  * unit. Any number of threads up to options.threads, each with its own worker
  * number (0..threads-1).
