@@ -51,18 +51,15 @@ function flush(  kind) {
 /^\/\* SPDX/ { next }
 /^#(if|ifn|end|include)/ || /^extern "C"/ || /^#define LWCMEM_LWCMEM_H/ { next }
 /^\}$/ { next }
-depth == 0 && /^\/\*/ {
-	flush()
-	in_comment = 1
-	if (/\*\/$/) { sub(/^\/\* /, ""); sub(/ \*\/$/, ""); comment = $0; in_comment = 0 }
+depth == 0 && /^\/\*/ { flush(); in_comment = 1; sub(/^\/\* ?/, " * ") }
+in_comment {
+	ends = sub(/ *\*\/$/, "")
+	sub(/^ \* ?/, "")
+	if ($0 != "" || comment != "" && !ends) comment = comment (comment == "" ? "" : "\n") $0
+	if (ends) in_comment = 0
+	if (ends && !overview++) { if (part == "overview") prose(comment); comment = "" }
 	next
 }
-in_comment && /\*\/$/ {
-	in_comment = 0
-	if (!overview++) { if (part == "overview") prose(comment); comment = "" }
-	next
-}
-in_comment { sub(/^ \* ?/, ""); comment = comment (comment == "" ? "" : "\n") $0; next }
 /^$/ { flush(); next }
 {
 	depth += gsub(/{/, "{") - gsub(/}/, "}")
