@@ -89,6 +89,7 @@ unsigned int cli_default_threads(void)
 static struct {
     pthread_mutex_t lock;
     const char *label;
+    const char *unit;
     bool shown;
     uint64_t total;
     uint64_t done;
@@ -98,9 +99,15 @@ static struct {
 
 void progress_start(const char *label, uint64_t total_bytes)
 {
+    progress_start_units(label, NULL, total_bytes);
+}
+
+void progress_start_units(const char *label, const char *unit, uint64_t total)
+{
     progress.label = label;
+    progress.unit = unit;
     progress.shown = isatty(STDERR_FILENO);
-    progress.total = total_bytes;
+    progress.total = total;
     progress.done = 0;
     progress.start = progress.last = seconds_now();
 }
@@ -111,9 +118,10 @@ static void show_progress(double now)
     double rate = elapsed > 0 ? (double)progress.done / elapsed : 0;
     double left = rate > 0 ? (double)(progress.total - progress.done) / rate : 0;
 
-    fprintf(stderr, "\r%s %5.1f %%  %.2f GB/s  %.0f s left \033[K", progress.label,
+    fprintf(stderr, "\r%s %5.1f %%  %.*f %s/s  %.0f s left \033[K", progress.label,
             progress.total ? 100.0 * (double)progress.done / (double)progress.total : 100.0,
-            rate / 1e9, left);
+            progress.unit ? 0 : 2, progress.unit ? rate : rate / 1e9,
+            progress.unit ? progress.unit : "GB", left);
 }
 
 void progress_add(uint64_t bytes)

@@ -29,6 +29,7 @@ extern const struct command command_verify;
 extern const struct command command_info;
 extern const struct command command_patch;
 extern const struct command command_run;
+extern const struct command command_perplexity;
 extern const struct command command_bench;
 extern const struct command command_attach;
 extern const struct command command_detach;
@@ -70,6 +71,8 @@ unsigned int cli_default_threads(void);
  * progress_add may be called by any thread; one progress at a time.
  */
 void progress_start(const char *label, uint64_t total_bytes);
+/* The same for things of another kind than bytes: its plural. */
+void progress_start_units(const char *label, const char *unit, uint64_t total);
 void progress_add(uint64_t bytes);
 void progress_end(void);
 

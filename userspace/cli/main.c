@@ -6,15 +6,16 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
-    &command_pack,  &command_unpack, &command_verify, &command_info, &command_patch,  &command_run,
-    &command_bench, &command_attach, &command_detach, &command_stat, &command_doctor,
+    &command_pack,   &command_unpack, &command_verify,     &command_info,
+    &command_patch,  &command_run,    &command_perplexity, &command_bench,
+    &command_attach, &command_detach, &command_stat,       &command_doctor,
 };
 
 static void print_commands(FILE *out)
 {
     fprintf(out, "usage: lwcmem COMMAND ...\n\n");
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-        fprintf(out, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
+        fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
     fprintf(out, "\nlwcmem COMMAND --help shows the arguments of a command.\n");
 }
 

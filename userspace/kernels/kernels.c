@@ -126,6 +126,13 @@ static void small_sine_cosine(double r, double *sine, double *cosine)
     *cosine = c;
 }
 
+double kernels_power(double x)
+{
+    if (x != x)
+        return x;
+    return x > 700 ? __builtin_inf() : x < -700 ? 0 : natural_exp(x);
+}
+
 double kernels_frequency(float base, size_t dim, size_t i)
 {
     return natural_exp(-(2.0 * (double)i / (double)dim) * kernels_log((double)base));

@@ -129,6 +129,8 @@ void kernels_leave(uint32_t mxcsr);
 float kernels_exp(float x);
 /* Natural logarithm of x > 0, normal; within 2^-50 of it. */
 double kernels_log(double x);
+/* e^x; 0 below the range of double, infinity above it. */
+double kernels_power(double x);
 /* base^(-2 i / dim): how far position 1 turns pair i of a head of dim, for the rotary embedding. */
 double kernels_frequency(float base, size_t dim, size_t i);
 /* cosine and sine of position * frequency */
