@@ -170,6 +170,7 @@ void model_describe(const struct lwc_object *object, uint64_t index, struct lwcm
         tensor->cols = object->shape[object->ndim - 1];
     tensor->size = object->decoded_size;
     tensor->row_grain = grain_of(object, tensor->cols);
+    tensor->arena_offset = object->arena_offset;
 }
 
 int model_decode(struct lwcmem_model *model, struct worker *worker, const struct lwc_object *object,
