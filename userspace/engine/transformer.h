@@ -67,6 +67,13 @@ typedef int logits_sink(void *context, size_t step, size_t token, const float *l
 int transformer_forward(struct transformer *transformer, const struct step *steps, size_t count,
                         logits_sink *sink, void *context, struct failure *failure);
 
+/*
+ * Bytes of the matrices that a pass goes through: as they are multiplied, and as they are stored.
+ * 0, or -1 with a message.
+ */
+int transformer_bytes(struct transformer *transformer, uint64_t *decoded, uint64_t *stored,
+                      struct failure *failure);
+
 /* Seconds since the start, of the calling thread. */
 struct transformer_times {
     double matrices;  /* products with weights */

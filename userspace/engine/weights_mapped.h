@@ -60,8 +60,12 @@ int mapped_multiply(struct weights *weights, const struct weight_tensor *tensor,
 int mapped_rows(struct weights *weights, const struct weight_tensor *tensor, uint64_t first,
                 uint64_t rows, float *out, struct failure *failure);
 
+int mapped_stored(struct weights *weights, const struct weight_tensor *tensor, uint64_t *bytes,
+                  struct failure *failure);
+
 #define MAPPED_OPS                                                                                 \
     .find = mapped_find, .start = mapped_start, .wait = mapped_unit, .done = mapped_unit,          \
-    .prepare = mapped_prepare, .multiply = mapped_multiply, .rows = mapped_rows
+    .prepare = mapped_prepare, .multiply = mapped_multiply, .rows = mapped_rows,                   \
+    .stored = mapped_stored
 
 #endif

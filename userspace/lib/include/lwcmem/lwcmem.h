@@ -109,6 +109,13 @@ int lwcmem_find(struct lwcmem_model *model, const char *name, struct lwcmem_tens
                 char error[LWCMEM_ERROR_SIZE]);
 
 /*
+ * Bytes that the tensor takes in the container, with its tile entries. Reads all of those. 0, or
+ * -1 with a message. Any thread.
+ */
+int lwcmem_stored(struct lwcmem_model *model, const struct lwcmem_tensor *tensor, uint64_t *bytes,
+                  char error[LWCMEM_ERROR_SIZE]);
+
+/*
  * Content of one of the model's files by its name, in memory: config.json,
  * tokenizer files. At most limit bytes. *data is allocated with malloc, the
  * caller frees it; a NUL follows the last byte. 1 found, 0 none, -1. Any thread.
