@@ -336,6 +336,7 @@ int lwcmem_multiply(struct lwcmem_model *model, const struct lwcmem_tensor *tens
     uint32_t mxcsr = kernels_enter();
     int result = check_rows(model, tensor, worker, first_row, rows, &failure);
 
+    model_prepared(model, tensor->cols, &in);
     if (result == 0)
         result = prepare_scratch(model, tensor, &model->workers[worker], &failure);
     if (result == 0 && rows && model->backend == LWCMEM_BACKEND_FUSED)
