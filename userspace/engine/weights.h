@@ -110,11 +110,11 @@ struct weights *weights_open_container(const char *path, const char *base,
                                        struct failure *failure);
 
 /* A GGUF file. kernels: those to multiply with. NULL with a message. */
-struct weights *weights_open_gguf(const char *path, const struct kernels *kernels,
+struct weights *weights_open_gguf(const char *path, bool hugepages, const struct kernels *kernels,
                                   struct failure *failure);
 
 /* A HuggingFace directory. kernels: those to multiply with. NULL with a message. */
-struct weights *weights_open_plain(const char *path, const struct kernels *kernels,
+struct weights *weights_open_plain(const char *path, bool hugepages, const struct kernels *kernels,
                                    struct failure *failure);
 
 #endif

@@ -10,7 +10,7 @@
 
 struct mapped_file {
     struct file_tensors list;
-    uint8_t *map;
+    const uint8_t *map;
     size_t size;
 };
 
@@ -22,6 +22,7 @@ struct mapped_name {
 /* What these sources begin with. */
 struct mapped {
     struct weights weights;
+    bool hugepages; /* copies of the files, in huge pages */
     struct mapped_file *files;
     size_t count;
     struct mapped_name *names; /* in order */

@@ -12,14 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROUNDS = 5, SEQUENCES_MAX = 64 };
+enum { ROUNDS_DEFAULT = 5, ROUNDS_MAX = 100, SEQUENCES_MAX = 64 };
 #define LOAD_BYTES (512u << 20)
 #define LOAD_GRAIN (256u << 10)
 
 struct options {
     struct model_options model;
     const char *against;
-    uint32_t prompt, tokens, batch;
+    uint32_t prompt, tokens, batch, rounds;
     bool json;
 };
 
@@ -27,9 +27,10 @@ struct options {
 struct entrant {
     struct model model;
     const char *path;
-    uint64_t decoded, stored;                              /* bytes of the matrices */
-    double prefill[ROUNDS], decode[ROUNDS], first[ROUNDS]; /* seconds */
-    struct transformer_times times;                        /* of decoding */
+    uint64_t decoded, stored;                       /* bytes of the matrices */
+    double prefill[ROUNDS_MAX], decode[ROUNDS_MAX]; /* seconds */
+    double first;                   /* from opening the model to its first logits after one token */
+    struct transformer_times times; /* of decoding */
 };
 
 struct race {
@@ -37,7 +38,7 @@ struct race {
     struct entrant entrants[2];
     size_t count;
     struct bench_pages pages;
-    double load[ROUNDS]; /* GB/s */
+    double load[ROUNDS_MAX]; /* GB/s */
 };
 
 static int ignore(void *context, size_t step, size_t token, const float *logits,
@@ -141,12 +142,26 @@ static int measure_entrant(const struct race *race, struct entrant *entrant, int
     return result;
 }
 
+static int first_token(struct entrant *entrant, struct failure *failure)
+{
+    struct transformer *transformer = entrant->model.engine->transformer;
+    struct sequence *sequence = sequence_new(transformer, 1, failure);
+    uint32_t token = 0;
+    struct step step = {sequence, &token, 1, 1};
+    int result = sequence ? transformer_forward(transformer, &step, 1, ignore, NULL, failure) : -1;
+
+    sequence_free(sequence);
+    return result;
+}
+
 static int open_entrant(struct race *race, const char *path, struct failure *failure)
 {
     struct entrant *entrant = &race->entrants[race->count++];
     struct model_options options = race->options->model;
     uint32_t context, needed = race->options->prompt + race->options->tokens;
+    double start;
 
+    start = seconds_now();
     entrant->path = options.path = path;
     if (race->count > 1) { /* what is compared with has no backend to choose */
         options.auto_backend = true;
@@ -156,6 +171,9 @@ static int open_entrant(struct race *race, const char *path, struct failure *fai
     if (model_open(&options, &entrant->model, failure) < 0 ||
         engine_context(entrant->model.engine, needed, &context, failure) < 0)
         return -1;
+    if (first_token(entrant, failure) < 0)
+        return -1;
+    entrant->first = seconds_now() - start;
     return transformer_bytes(entrant->model.engine->transformer, &entrant->decoded,
                              &entrant->stored, failure);
 }
@@ -169,7 +187,7 @@ static int run_race(struct race *race, struct failure *failure)
         (race->options->against && open_entrant(race, race->options->against, failure) < 0))
         return -1;
     /* one round more, the first, in which files are read and checked */
-    for (int round = -1; round < ROUNDS; round++) {
+    for (int round = -1; round < (int)race->options->rounds; round++) {
         int at = round < 0 ? 0 : round;
 
         bench_progress("measuring");
@@ -195,12 +213,12 @@ static struct figures figures_of(const struct race *race, struct entrant *entran
 {
     const struct options *options = race->options;
     const struct transformer_times *times = &entrant->times;
-    double decode = bench_median(entrant->decode, ROUNDS);
+    double decode = bench_median(entrant->decode, options->rounds);
     double all = times->matrices + times->attention + times->waiting + times->other;
 
     return (struct figures){
-        .prefill =
-            (double)options->prompt * options->batch / bench_median(entrant->prefill, ROUNDS),
+        .prefill = (double)options->prompt * options->batch /
+                   bench_median(entrant->prefill, options->rounds),
         .decode = (double)options->tokens * options->batch / decode,
         .decoded = (double)entrant->decoded * options->tokens / decode / 1e9,
         .stored = (double)entrant->stored * options->tokens / decode / 1e9,
@@ -211,7 +229,7 @@ static struct figures figures_of(const struct race *race, struct entrant *entran
 
 static int print_json(struct race *race, struct failure *failure)
 {
-    double load = bench_median(race->load, ROUNDS);
+    double load = bench_median(race->load, race->options->rounds);
     json_t *root = json_array();
 
     for (size_t i = 0; i < race->count; i++) {
@@ -221,28 +239,29 @@ static int print_json(struct race *race, struct failure *failure)
 
         json_array_append_new(
             root,
-            json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:s, s:f, "
-                      "s:{s:f, s:f, s:f, s:f}}",
-                      "name", entrant->path, "backend", weights->backend, "structure",
-                      weights->structure, "isa", weights->kernels->name, "threads",
-                      (int)race->options->model.threads, "batch", (int)race->options->batch,
-                      "prompt_tokens", (int)race->options->prompt, "tokens",
-                      (int)race->options->tokens, "prompt_tokens_per_s", f.prefill, "tokens_per_s",
-                      f.decode, "gb_per_s", f.decoded, "stored_gb_per_s", f.stored, "baseline",
-                      load, "baseline_name", "load-only", "ratio", f.stored / load, "time",
-                      "matrices", f.share[0], "attention", f.share[1], "waiting", f.share[2],
-                      "other", f.share[3]));
+            json_pack(
+                "{s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:s, s:f, "
+                "s:{s:f, s:f, s:f, s:f}}",
+                "name", entrant->path, "backend", weights->backend, "structure", weights->structure,
+                "isa", weights->kernels->name, "threads", (int)race->options->model.threads,
+                "batch", (int)race->options->batch, "prompt_tokens", (int)race->options->prompt,
+                "tokens", (int)race->options->tokens, "prompt_tokens_per_s", f.prefill,
+                "tokens_per_s", f.decode, "first_token_s", entrant->first, "gb_per_s", f.decoded,
+                "stored_gb_per_s", f.stored, "baseline", load, "baseline_name", "load-only",
+                "ratio", f.stored / load, "time", "matrices", f.share[0], "attention", f.share[1],
+                "waiting", f.share[2], "other", f.share[3]));
     }
     return bench_print_json(root, failure);
 }
 
 static int print_table(struct race *race, struct failure *failure)
 {
-    static const char *const heading[] = {"",         "backend",      "structure",   "prompt/s",
-                                          "tokens/s", "decoded GB/s", "stored GB/s", "of memory",
-                                          "GEMV",     "attention",    "waiting",     "other"};
-    struct bench_table table = {.columns = 12, .left = 3};
-    double load = bench_median(race->load, ROUNDS), rate[2] = {0}, prefill[2] = {0};
+    static const char *const heading[] = {"",          "backend",  "structure",    "prompt/s",
+                                          "tokens/s",  "first, s", "decoded GB/s", "stored GB/s",
+                                          "of memory", "GEMV",     "attention",    "waiting",
+                                          "other"};
+    struct bench_table table = {.columns = 13, .left = 3};
+    double load = bench_median(race->load, race->options->rounds), rate[2] = {0}, prefill[2] = {0};
 
     printf("%s, %u threads, %u texts, prompts of %u tokens, then %u; memory gives %.1f GB/s\n\n",
            race->entrants[0].model.weights->kernels->name, race->options->model.threads,
@@ -259,6 +278,7 @@ static int print_table(struct race *race, struct failure *failure)
         bench_cell(&table, "%s", entrant->model.weights->structure);
         bench_cell(&table, "%.1f", f.prefill);
         bench_cell(&table, "%.2f", f.decode);
+        bench_cell(&table, "%.3f", entrant->first);
         bench_cell(&table, "%.1f", f.decoded);
         bench_cell(&table, "%.1f", f.stored);
         bench_cell(&table, "%.2f", f.stored / load);
@@ -301,6 +321,10 @@ static const char *take_option(int option, struct options *options, struct failu
         return parse_count(optarg, &options->batch) < 0 || options->batch > SEQUENCES_MAX
                    ? "--texts is a number from 1 to 64"
                    : NULL;
+    case 'r':
+        return parse_count(optarg, &options->rounds) < 0 || options->rounds > ROUNDS_MAX
+                   ? "--rounds is a number from 1 to 100"
+                   : NULL;
     case 'a':
         options->against = optarg;
         return NULL;
@@ -317,13 +341,14 @@ static int run(int argc, char **argv)
     static const struct option names[] = {
         {"prompt", required_argument, NULL, 'p'},
         {"texts", required_argument, NULL, 't'},
+        {"rounds", required_argument, NULL, 'r'},
         {"against", required_argument, NULL, 'a'},
         {"json", no_argument, NULL, 'J'},
         {"help", no_argument, NULL, 'h'},
         MODEL_OPTIONS,
         {NULL, 0, NULL, 0},
     };
-    struct options options = {.prompt = 512, .tokens = 64, .batch = 1};
+    struct options options = {.prompt = 512, .tokens = 64, .batch = 1, .rounds = ROUNDS_DEFAULT};
     struct failure failure;
     int option;
 
@@ -354,7 +379,7 @@ const struct bench_part bench_run = {
     .command =
         {
             .name = "bench run",
-            .usage = "MODEL [--against MODEL] [--prompt TOKENS] [-n N] [--texts T]\n"
+            .usage = "MODEL [--against MODEL] [--prompt TOKENS] [-n N] [--texts T] [--rounds R]\n"
                      "           " MODEL_USAGE " [--json]",
             .summary = "tokens a second of a model, and where their time goes",
             .help =
@@ -362,14 +387,16 @@ const struct bench_part bench_run = {
                 "--against MODEL another, which takes turns with it\n"
                 "--prompt TOKENS of each text, all at once (default: 512)\n"
                 "-n N            tokens after it, one by one (default: 64)\n"
-                "--texts T       so many texts together (default: 1)\n" MODEL_HELP
-                "--json          for scripts\n\n"
-                "Medians of 5 rounds, after one in which files are read. Rates are of all texts\n"
+                "--texts T       so many texts together (default: 1)\n"
+                "--rounds R      (default: 5)\n" MODEL_HELP "--json          for scripts\n\n"
+                "Medians of the rounds, after one in which files are read. Rates are of all texts\n"
                 "together; GB/s are of the matrices' bytes, decoded and as they are stored, while\n"
                 "tokens come one by one; \"of memory\" is the latter beside what the same threads\n"
                 "get by loading and nothing else, in the same rounds. Where the time of these\n"
                 "tokens goes: products with matrices (GEMV), attention, waiting for weights that\n"
-                "come through a ring, and the rest.\n",
+                "come through a ring, and the rest. \"first\" is from opening the model to the "
+                "logits\n"
+                "of one token, before all else: cold, if the file is not in the page cache.\n",
             .run = run,
         },
 };
