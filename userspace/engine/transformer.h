@@ -67,6 +67,12 @@ typedef int logits_sink(void *context, size_t step, size_t token, const float *l
 int transformer_forward(struct transformer *transformer, const struct step *steps, size_t count,
                         logits_sink *sink, void *context, struct failure *failure);
 
+/*
+ * Asked before each layer, from now on: where it says true, transformer_forward
+ * fails with "interrupted", and the next call goes on. NULL: nothing is asked.
+ */
+void transformer_set_stop(struct transformer *transformer, bool (*stop)(void));
+
 /* Seconds since the start, of the calling thread. */
 struct transformer_times {
     double matrices;  /* products with weights */
