@@ -113,11 +113,44 @@ def templates(tool, model, work):
     made = talk.run("--interactive", "-n", "8", "--temp", "1", "--seed", "3", text="Lily\n/reset\nLily")
     lines = made.stdout.splitlines()
     report("/reset begins anew", len(lines) == 2 and lines[0] == lines[1], made.stdout, made.stderr)
-    interruptions(talk)
+    changing_start(Tool(tool, model), Tool(tool, with_files(
+        model, os.path.join(work, "counted"), tokenizer_config_json=config,
+        chat_template_jinja="{{ bos_token }}{{ messages|length }} {% for m in messages %}{{ m.content }} {% endfor %}")))
+    packed = os.path.join(work, "turns.lwc")
+    subprocess.run([tool, "pack", talk.model, "-o", packed], check=True, capture_output=True)
+    interruptions(Tool(tool, packed))
+
+
+def changing_start(plain, counted):
+    """What the sequence has is used only as far as the conversation still begins with it."""
+    said, asked = [], ["Lily had a dog", "The dog", "It was red"]
+    out = counted.run("--interactive", "-n", "10", text="\n".join(asked)).stdout
+    for line in asked:
+        said.append(line)
+        said.append(plain.json("-p", f"{len(said)} " + "".join(part + " " for part in said), "-n", "10")["text"])
+        if not out.startswith(said[-1].lstrip() + "\n"):
+            report("a conversation whose beginning changes", False, said, out)
+            return
+        out = out[len(said[-1].lstrip()) + 1:]
+        said[-1] = said[-1].lstrip()
+    report("a conversation whose beginning changes", not out, said, out)
 
 
 def read_some(process):
     return os.read(process.stdout.fileno(), 1)
+
+
+def drain(process):
+    """What is said until nothing is for a while: the answer has ended."""
+    os.set_blocking(process.stdout.fileno(), False)
+    quiet = 0
+    while quiet < 5:
+        time.sleep(0.1)
+        try:
+            quiet = 0 if os.read(process.stdout.fileno(), 1 << 20) else 5
+        except BlockingIOError:
+            quiet += 1
+    os.set_blocking(process.stdout.fileno(), True)
 
 
 def finish(process, text=b""):
@@ -126,15 +159,18 @@ def finish(process, text=b""):
 
 
 def interruptions(tool):
-    process = tool.start("--interactive", "-n", "100000")
-    process.stdin.write(b"Once upon a time\n")
-    process.stdin.flush()
-    read_some(process)
-    process.send_signal(signal.SIGINT)
-    time.sleep(0.2)
-    code, out, err = finish(process, b"Lily\n/exit\n") if process.poll() is None else (process.returncode, "", "")
-    # the second answer is ended by its stop token or the context
-    report("Ctrl-C ends an answer, not the conversation", code == 0 and out.count("\n") >= 2, code, out, err)
+    # the layers that are left are skipped in the ring of the backend user, too: several times, for it may be in the head
+    process = tool.start("--interactive", "-n", "100000", "--backend", "user")
+    for _ in range(5):
+        if process.poll() is not None:
+            break
+        process.stdin.write(b"Once upon a time\n")
+        process.stdin.flush()
+        if read_some(process):
+            process.send_signal(signal.SIGINT)
+        drain(process)
+    code, out, err = finish(process, b"/exit\n")
+    report("Ctrl-C ends answers, not the conversation", code == 0 and not err, code, out, err)
 
     process = tool.start("--interactive", "-n", "4")
     process.stdin.write(b"Once\n")
