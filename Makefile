@@ -61,14 +61,14 @@ $(B)/tests/%: $(B)/tests/unit/%.o $(filter-out %/cli/main.o,$(CLI_OBJ)) $(B)/int
 $(B)/tests/reference: tests/models/reference.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O3 -march=native $(WARN) $< -lm -o $@
-# Tokens and texts for the comparison with other tokenizers.
-$(B)/tests/tokenize: $(B)/tests/models/tokenize.o $(filter-out %/cli/main.o,$(CLI_OBJ)) $(B)/internal.a
+# Tokens, texts and templates for the comparison with other implementations.
+$(B)/tests/tokenize $(B)/tests/render: $(B)/tests/%: $(B)/tests/models/%.o $(filter-out %/cli/main.o,$(CLI_OBJ)) $(B)/internal.a
 	@mkdir -p $(@D)
 	$(CC) $(SAN) $^ $(LIBS_lib) $(LIBS_cli) -o $@
 # Decoders and kernels for tests/bench/peers.py.
 $(B)/tests/ours.so: $(B)/tests/bench/ours.o $(filter-out %/cli/main.o,$(CLI_OBJ)) $(B)/internal.a
 	$(CC) $(SAN) -shared $^ $(LIBS_lib) $(LIBS_cli) -o $@
-unit-programs: $(UNIT) $(B)/tests/reference $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/read_*.c)) $(B)/tests/tokenize
+unit-programs: $(UNIT) $(B)/tests/reference $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/read_*.c)) $(B)/tests/tokenize $(B)/tests/render
 
 # The kernel module, beside the root Kbuild.
 modules:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # tests/deps.sh [style|bench]: install what building and testing need, from the distribution's packages. Idempotent.
 set -eu
-packages="gcc make pkg-config liburing-dev libzstd-dev libssl-dev libjansson-dev libpcre2-dev libunistring-dev libcmocka-dev python3 python3-numpy clang clang-format llvm openssl"
+packages="gcc make pkg-config liburing-dev libzstd-dev libssl-dev libjansson-dev libpcre2-dev libunistring-dev libcmocka-dev python3 python3-numpy python3-jinja2 clang clang-format llvm openssl"
 # the guests that test the kernel module, and their kernels
 packages="$packages busybox-static cpio fio python3-pip e2fsprogs kmod qemu-system-x86 rsync xz-utils libfuse3-dev flex bison bc libelf-dev"
 # "style": the checkers of make check-kernel-style, too

@@ -5,8 +5,8 @@
 # what it learns in build-fuzz/corpus.
 # tests/fuzz/run.sh --minimise [NAME...]: write the corpora anew from what was learnt, as few and as small as cover the same.
 #
-# A new target is a file fuzz_NAME.c: it is linked with the library and the readers; a line "Options:" in
-# its first comment has its libFuzzer options. memory_file.h is for what reads a file.
+# A new target is a file fuzz_NAME.c: it is linked with the library and the readers, or with what a line "Sources:" in
+# its first comment has instead of these; a line "Options:" has its libFuzzer options. memory_file.h is for what reads a file.
 cd "$(dirname "$0")/../.." || exit 1
 minimise=false seconds=40
 [ "${1:-}" = --minimise ] && { minimise=true; shift; }
@@ -27,12 +27,13 @@ for file in tests/golden/features/*.lwc.xz; do
 done
 
 build() { # build NAME
-	local wrap=
+	local wrap='' sources
+	sources=$(sed -n 's/^ \* Sources: //p' "tests/fuzz/fuzz_$1.c")
 	grep -q '"memory_file.h"' "tests/fuzz/fuzz_$1.c" && wrap=-Wl,--wrap=open,--wrap=close,--wrap=fstat,--wrap=pread
 	# shellcheck disable=SC2086
 	"$clang" -std=gnu11 -O2 -g -Wall -Wextra -Werror -D_GNU_SOURCE -I. -Iuserspace -Ikmod $sanitizers -fsanitize=fuzzer $covered \
-		"tests/fuzz/fuzz_$1.c" userspace/readers/*.c build-fuzz/internal.a \
-		$wrap -luring -lzstd -lcrypto -ljansson -lpthread -lm -o "build-fuzz/fuzz_$1"
+		"tests/fuzz/fuzz_$1.c" ${sources:-userspace/readers/*.c} build-fuzz/internal.a \
+		$wrap -luring -lzstd -lcrypto -ljansson -lunistring -lpthread -lm -o "build-fuzz/fuzz_$1"
 }
 
 unpack_corpus() { # unpack_corpus NAME: what is committed and what was learnt here

@@ -3,6 +3,8 @@
 #include "container/reader.h"
 #include "engine/clock.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -14,8 +16,7 @@ static volatile sig_atomic_t interrupted;
 
 static void note_signal(int number)
 {
-    (void)number;
-    interrupted = 1;
+    interrupted = number;
 }
 
 void cli_catch_signals(void)
@@ -31,6 +32,47 @@ void cli_catch_signals(void)
 bool cli_interrupted(void)
 {
     return interrupted;
+}
+
+bool cli_forget_interrupt(void)
+{
+    if (interrupted != SIGINT)
+        return false;
+    interrupted = 0;
+    cli_catch_signals();
+    return true;
+}
+
+static sigset_t noted_signals(void)
+{
+    sigset_t noted;
+
+    sigemptyset(&noted);
+    sigaddset(&noted, SIGINT);
+    sigaddset(&noted, SIGTERM);
+    sigaddset(&noted, SIGHUP);
+    return noted;
+}
+
+void cli_hold_signals(bool hold)
+{
+    sigset_t noted = noted_signals();
+
+    pthread_sigmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &noted, NULL);
+}
+
+int cli_wait_readable(int fd)
+{
+    struct pollfd waiting = {.fd = fd, .events = POLLIN};
+    sigset_t noted = noted_signals(), before;
+    int ready = 0;
+
+    /* a signal between the question and the wait would be lost */
+    pthread_sigmask(SIG_BLOCK, &noted, &before);
+    while (!interrupted && (ready == 0 || (ready < 0 && errno == EINTR)))
+        ready = ppoll(&waiting, 1, NULL, &before);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return !interrupted;
 }
 
 int cli_check_interrupt(struct failure *failure)

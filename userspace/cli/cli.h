@@ -57,6 +57,18 @@ void cli_catch_signals(void);
 /* True after SIGINT, SIGTERM or SIGHUP: clean up and return. */
 bool cli_interrupted(void);
 
+/*
+ * Go on after SIGINT as if there had been none; the next one is noted again. False after another
+ * signal, and where there was none.
+ */
+bool cli_forget_interrupt(void);
+
+/* Let signals wait, or not: threads that are started meanwhile leave them to the caller. */
+void cli_hold_signals(bool hold);
+
+/* Wait until fd can be read, or a signal comes: 1, or 0. */
+int cli_wait_readable(int fd);
+
 /* Check cli_interrupted between two pieces of work: 0, or -1 with a message. */
 int cli_check_interrupt(struct failure *failure);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* lwcmem run: text from a model. */
+#include "chat.h"
 #include "cli.h"
 #include "model_options.h"
 #include "run_json.h"
@@ -16,7 +17,10 @@ struct options {
     const char *prompts[PROMPTS_MAX];
     size_t prompt_count;
     const char *logits;
+    const char *system;
     bool json;
+    bool chat;
+    bool interactive;
     struct generate_options generate;
 };
 
@@ -27,6 +31,7 @@ struct output {
     bool noted;
     FILE *logits[PROMPTS_MAX];
     struct run_text texts[PROMPTS_MAX];
+    struct decoding *answers[PROMPTS_MAX]; /* with --chat, what gives the text of tokens */
 };
 
 static int keep_text(struct run_text *text, const char *piece, size_t size, struct failure *failure)
@@ -57,6 +62,16 @@ static void say_notice(struct output *output)
     output->noted = true;
 }
 
+static int put_text(struct output *output, size_t text, const char *piece, size_t size,
+                    struct failure *failure)
+{
+    if (output->options->json || output->options->prompt_count > 1)
+        return keep_text(&output->texts[text], piece, size, failure);
+    if (fwrite(piece, 1, size, stdout) != size || fflush(stdout))
+        return fail_errno(failure, errno, "cannot write the text");
+    return 0;
+}
+
 static int take_token(void *context, size_t text, uint32_t token, const char *piece, size_t size,
                       const float *logits, uint32_t vocabulary, struct failure *failure)
 {
@@ -70,10 +85,22 @@ static int take_token(void *context, size_t text, uint32_t token, const char *pi
         return fail_errno(failure, errno, "%s: cannot write", output->options->logits);
     if (json_array_append_new(output->texts[text].ids, json_integer(token)) < 0)
         return fail(failure, "out of memory for the tokens");
-    if (output->options->json || output->options->prompt_count > 1)
-        return keep_text(&output->texts[text], piece, size, failure);
-    if (fwrite(piece, 1, size, stdout) != size || fflush(stdout))
-        return fail_errno(failure, errno, "cannot write the text");
+    if (output->answers[text] &&
+        decoding_add(output->answers[text], token, &piece, &size, failure) < 0)
+        return -1;
+    return put_text(output, text, piece, size, failure);
+}
+
+/* What the last tokens of answers leave. */
+static int end_answers(struct output *output, struct failure *failure)
+{
+    const char *piece;
+    size_t size;
+
+    for (size_t i = 0; i < output->options->prompt_count; i++)
+        if (output->answers[i] && (decoding_end(output->answers[i], &piece, &size, failure) < 0 ||
+                                   put_text(output, i, piece, size, failure) < 0))
+            return -1;
     return 0;
 }
 
@@ -149,6 +176,8 @@ static int generate_texts(struct output *output, struct engine *engine, struct g
     if (status == 0)
         status = generate(engine, texts, options->prompt_count, &options->generate, &sink, &result,
                           failure);
+    if (status == 0)
+        status = end_answers(output, failure);
     status = close_logits(output, status, failure);
     if (status == 0 && options->json)
         return run_json_print(output->weights, texts, output->texts, options->prompt_count, &result,
@@ -158,8 +187,26 @@ static int generate_texts(struct output *output, struct engine *engine, struct g
     return status;
 }
 
+/* Tokens of a prompt, with a chat of the conversation that it begins. */
+static int encode_prompt(const struct options *options, struct engine *engine,
+                         const struct chat *chat, size_t at, uint32_t **tokens, size_t *count,
+                         struct failure *failure)
+{
+    const char *prompt = options->prompts[at];
+    json_t *messages;
+    int status;
+
+    if (!chat)
+        return tokenizer_encode(engine->tokenizer, prompt, strlen(prompt), true, true, tokens,
+                                count, failure);
+    messages = chat_messages(options->system, prompt, failure);
+    status = messages ? chat_encode(chat, messages, tokens, count, failure) : -1;
+    json_decref(messages);
+    return status;
+}
+
 static int run_prompts(const struct options *options, struct engine *engine,
-                       struct failure *failure)
+                       const struct chat *chat, struct failure *failure)
 {
     struct output output = {.options = options, .weights = engine->weights};
     struct generate_text texts[PROMPTS_MAX] = {{0}};
@@ -170,9 +217,10 @@ static int run_prompts(const struct options *options, struct engine *engine,
         output.texts[i].ids = json_array();
     for (size_t i = 0; status == 0 && i < options->prompt_count; i++) {
         status =
-            tokenizer_encode(engine->tokenizer, options->prompts[i], strlen(options->prompts[i]),
-                             true, true, &prompts[i], &texts[i].prompt_count, failure);
+            encode_prompt(options, engine, chat, i, &prompts[i], &texts[i].prompt_count, failure);
         texts[i].prompt = prompts[i];
+        if (status == 0 && chat && !(output.answers[i] = decoding_new(engine->tokenizer, failure)))
+            status = -1;
     }
     if (status == 0)
         status = generate_texts(&output, engine, texts, failure);
@@ -180,17 +228,43 @@ static int run_prompts(const struct options *options, struct engine *engine,
         json_decref(output.texts[i].ids);
         free(output.texts[i].text);
         free(prompts[i]);
+        decoding_free(output.answers[i]);
     }
+    return status;
+}
+
+static int run_engine(const struct options *options, struct engine *engine, struct failure *failure)
+{
+    const struct chat_options interactive = {options->system, &options->generate};
+    struct chat *chat = NULL;
+    int status = 0;
+
+    transformer_set_stop(engine->transformer, cli_interrupted);
+    if (options->chat || options->interactive)
+        status = chat_open(engine, &chat, failure);
+    if (status == 0 && (options->chat || (options->system && !chat && options->interactive)))
+        status = fail(failure, "%s: no chat template; leave --chat and --system out",
+                      options->model.path);
+    if (status >= 0)
+        status = options->interactive ? chat_interactive(engine, chat, &interactive, failure)
+                                      : run_prompts(options, engine, chat, failure);
+    chat_close(chat);
     return status;
 }
 
 static int run_model(const struct options *options, struct failure *failure)
 {
     struct model model;
-    int status = model_open(&options->model, &model, failure);
+    int status;
 
+    /* a conversation waits for signals while it waits for input: they must not go elsewhere */
+    if (options->interactive)
+        cli_hold_signals(true);
+    status = model_open(&options->model, &model, failure);
+    if (options->interactive)
+        cli_hold_signals(false);
     if (status == 0)
-        status = run_prompts(options, model.engine, failure);
+        status = run_engine(options, model.engine, failure);
     model_close(&model);
     if (status == 0)
         cli_note_base(options->model.path, options->model.base);
@@ -239,9 +313,30 @@ static const char *take_option(int option, struct options *options, struct failu
     case 'J':
         options->json = true;
         return NULL;
+    case 'C':
+        options->chat = true;
+        return NULL;
+    case 'I':
+        options->interactive = true;
+        return NULL;
+    case 'S':
+        options->system = optarg;
+        return NULL;
     default:
         return model_option(&options->model, option, failure) < 0 ? failure->text : NULL;
     }
+}
+
+/* What is wrong with the options together, or NULL. */
+static const char *check_options(const struct options *options)
+{
+    if (options->interactive && (options->prompt_count || options->json || options->logits))
+        return "--interactive takes neither -p nor --json nor --logits";
+    if (!options->interactive && !options->prompt_count)
+        return "give one MODEL and -p PROMPT, or --interactive";
+    if (options->system && !options->chat && !options->interactive)
+        return "--system is for --chat and --interactive";
+    return NULL;
 }
 
 static int run(int argc, char **argv)
@@ -255,6 +350,9 @@ static int run(int argc, char **argv)
         {"context", required_argument, NULL, 'c'},
         {"logits", required_argument, NULL, 'l'},
         {"json", no_argument, NULL, 'J'},
+        {"chat", no_argument, NULL, 'C'},
+        {"interactive", no_argument, NULL, 'I'},
+        {"system", required_argument, NULL, 'S'},
         {"help", no_argument, NULL, 'h'},
         MODEL_OPTIONS,
         {NULL, 0, NULL, 0},
@@ -275,8 +373,10 @@ static int run(int argc, char **argv)
         if (problem)
             return cli_usage(&command_run, problem);
     }
-    if (argc - optind != 1 || !options.prompt_count)
-        return cli_usage(&command_run, "give one MODEL and -p PROMPT");
+    if (argc - optind != 1)
+        return cli_usage(&command_run, "give one MODEL");
+    if (check_options(&options))
+        return cli_usage(&command_run, check_options(&options));
     if (model_options_check(&options.model, &failure) < 0)
         return cli_usage(&command_run, failure.text);
     options.model.path = argv[optind];
@@ -287,7 +387,8 @@ const struct command command_run = {
     .name = "run",
     .usage = "MODEL -p PROMPT... [-n N] [--temp T] [--top-p P] [--top-k K] [--seed S]\n"
              "           [-c CONTEXT] " MODEL_USAGE "\n"
-             "           [--logits FILE] [--json]",
+             "           [--logits FILE] [--json]\n"
+             "       lwcmem run MODEL --chat|--interactive [--system TEXT] ...",
     .summary = "continue texts with a model of the Llama, Mistral or Qwen families",
     .help =
         "MODEL           a HuggingFace directory, a GGUF file, or a container of either\n"
@@ -300,6 +401,12 @@ const struct command command_run = {
         "-c CONTEXT      positions to keep (default: as many as the model has)\n" MODEL_HELP
         "--logits FILE   write the logits of each new token: little-endian fp32; of further\n"
         "                prompts to FILE.2, FILE.3, ...\n"
-        "--json          for scripts\n",
+        "--json          for scripts\n"
+        "--chat          PROMPT is a message to the model, by the chat template among its files;\n"
+        "                the answer is printed\n"
+        "--interactive   a conversation: a line of standard input is a message (without a\n"
+        "                template: a text to continue); /reset begins anew, /exit ends,\n"
+        "                Ctrl-C ends an answer; if the context is full, the oldest turns go\n"
+        "--system TEXT   what the model is told before the conversation\n",
     .run = run,
 };

@@ -97,6 +97,11 @@ void sequence_cut(struct sequence *sequence, uint32_t length)
         sequence->length = length;
 }
 
+void transformer_set_stop(struct transformer *t, bool (*stop)(void))
+{
+    t->stop = stop;
+}
+
 void transformer_times(const struct transformer *t, struct transformer_times *times)
 {
     *times = t->times;
@@ -436,6 +441,15 @@ static int logits_pass(struct transformer *t, logits_sink *sink, void *context,
     return t->weights->ops->done(t->weights, unit, failure);
 }
 
+/* The turns of layers from this one on, and of the head, unused: sources of weights count them. */
+static int skip_units(struct transformer *t, size_t unit, struct failure *failure)
+{
+    for (; unit <= t->config->layers; unit++)
+        if (wait(t, unit, failure) < 0 || t->weights->ops->done(t->weights, unit, failure) < 0)
+            return -1;
+    return fail(failure, "interrupted");
+}
+
 /* All rows through the model. */
 static int pass(struct transformer *t, logits_sink *sink, void *context, struct failure *failure)
 {
@@ -449,9 +463,12 @@ static int pass(struct transformer *t, logits_sink *sink, void *context, struct 
     if (reserve_rows(t, t->row_count, failure) < 0 || reserve_scores(t, longest, failure) < 0 ||
         embed(t, failure) < 0 || settle(t, false, NULL, t->layers[0].attention_norm, failure) < 0)
         return -1;
-    for (uint32_t i = 0; i < t->config->layers; i++)
+    for (uint32_t i = 0; i < t->config->layers; i++) {
+        if (t->stop && t->stop())
+            return skip_units(t, i, failure);
         if (layer_pass(t, i, failure) < 0)
             return -1;
+    }
     if (logits_pass(t, sink, context, failure) < 0)
         return -1;
     for (uint32_t r = 0; r < t->row_count; r++)

@@ -74,6 +74,12 @@ int transformer_forward(struct transformer *transformer, const struct step *step
 int transformer_bytes(struct transformer *transformer, uint64_t *decoded, uint64_t *stored,
                       struct failure *failure);
 
+/*
+ * Asked before each layer, from now on: where it says true, transformer_forward
+ * fails with "interrupted", and the next call goes on. NULL: nothing is asked.
+ */
+void transformer_set_stop(struct transformer *transformer, bool (*stop)(void));
+
 /* Seconds since the start, of the calling thread. */
 struct transformer_times {
     double matrices;  /* products with weights */

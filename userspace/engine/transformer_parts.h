@@ -58,6 +58,7 @@ struct transformer {
     double *frequencies; /* head_dim / 2 */
     float rope_scale;
     uint32_t queries_dim, kv_dim;
+    bool (*stop)(void); /* or NULL */
 
     /* the pass under way; buffers have one line for each of `capacity` rows */
     struct row rows[ROWS_MAX];
