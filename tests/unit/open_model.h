@@ -33,7 +33,7 @@ static struct weights *open_model(const char *path, const char *kind, const char
         return weights_open_plain(path, false, kernels, failure);
     return weights_open_container(path, NULL,
                                   strcmp(kind, "user") == 0 ? WEIGHTS_USER : WEIGHTS_FUSED, false,
-                                  mask & lwc_cpu_isa(), threads, kernels, failure);
+                                  0, mask & lwc_cpu_isa(), threads, kernels, failure);
 }
 
 #endif

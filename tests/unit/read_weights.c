@@ -32,22 +32,44 @@ static int write_rows(struct weights *weights, const struct weight_tensor *tenso
     return result;
 }
 
-static int write_products(struct weights *weights, const struct weight_tensor *tensor,
+/* Products of the unit's one tensor, as its parts come. */
+static int multiply_parts(struct weights *weights, size_t unit, const struct weight_tensor *tensor,
+                          const struct activations *in, const struct products *out,
+                          struct failure *failure)
+{
+    struct weight_part part = {.last = true};
+
+    part.rows[0].count = tensor->rows;
+    do {
+        uint64_t row, end, count = tensor->row_grain;
+
+        if (weights->ops->wait && weights->ops->wait(weights, unit, &part, failure) < 0)
+            return -1;
+        row = part.rows[0].first;
+        end = row + part.rows[0].count;
+        for (; row < end; row += count)
+            if (weights->ops->multiply(weights, tensor, 0, row,
+                                       end - row < count ? end - row : count, in, out, failure) < 0)
+                return -1;
+        if (weights->ops->done && weights->ops->done(weights, unit, failure) < 0)
+            return -1;
+    } while (!part.last);
+    return 0;
+}
+
+static int write_products(struct weights *weights, size_t unit, const struct weight_tensor *tensor,
                           size_t vectors, struct failure *failure)
 {
     float *x = malloc(vectors * tensor->cols * sizeof(*x) + 1);
     float *y = calloc(vectors * tensor->rows + 1, sizeof(*y));
     struct activations in = {.x = x, .x_stride = tensor->cols, .n = vectors};
     struct products out = {y, tensor->rows};
-    uint64_t part = tensor->row_grain;
     int result = x && y ? 0 : fail(failure, "out of memory");
 
     for (size_t i = 0; result == 0 && i < vectors * tensor->cols; i++)
         x[i] = activation(i);
-    for (uint64_t r = 0; result == 0 && r < tensor->rows; r += part)
-        result = weights->ops->multiply(weights, tensor, 0, r,
-                                        tensor->rows - r < part ? tensor->rows - r : part, &in,
-                                        &out, failure);
+    if (result == 0)
+        result = multiply_parts(weights, unit, tensor, &in, &out, failure);
     if (result == 0 && write_floats(y, vectors * tensor->rows) < 0)
         result = fail(failure, "cannot write");
     free(x);
@@ -59,26 +81,24 @@ static int read_all(struct weights *weights, size_t vectors, char **names, size_
                     struct failure *failure)
 {
     struct weight_tensor *tensors = calloc(count, sizeof(*tensors));
-    struct weight_tensor **pointers = calloc(count, sizeof(*pointers));
     struct weight_unit *units = calloc(count, sizeof(*units));
-    int result = tensors && pointers && units ? 0 : fail(failure, "out of memory");
+    int result = tensors && units ? 0 : fail(failure, "out of memory");
+    uint64_t least;
 
     for (size_t i = 0; result == 0 && i < count; i++) {
-        pointers[i] = &tensors[i];
-        units[i] = (struct weight_unit){&pointers[i], 1};
+        units[i] = (struct weight_unit){{&tensors[i]}, 1};
         if (weights->ops->find(weights, names[i], &tensors[i], failure) <= 0)
             result = fail(failure, "no tensor %s", names[i]);
     }
-    if (result == 0)
-        result = weights->ops->start(weights, units, count, failure);
+    if (result == 0 && weights->ops->plan &&
+        (weights->ops->plan(weights, units, count, &least, failure) < 0 ||
+         weights->ops->start(weights, 0, failure) < 0))
+        result = -1;
     for (size_t i = 0; result == 0 && i < count; i++)
         if (write_rows(weights, &tensors[i], failure) < 0 ||
-            weights->ops->wait(weights, i, failure) < 0 ||
-            write_products(weights, &tensors[i], vectors, failure) < 0 ||
-            weights->ops->done(weights, i, failure) < 0)
+            write_products(weights, i, &tensors[i], vectors, failure) < 0)
             result = -1;
     free(tensors);
-    free(pointers);
     free(units);
     return result;
 }

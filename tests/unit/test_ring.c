@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The ring through both fills: slots hold the tensors' bytes, pass after pass,
+ * The ring through both fills: parts hold the tensors' rows, pass after pass,
  * in every way in which a region can be read; and what happens when it fails.
  *
  * A region is played by a file with the arena's bytes, or by /proc/self/mem: an
@@ -33,11 +33,14 @@ static void answer_info(void)
     container_close(container);
 }
 
+#define UNITS (2 + (TENSORS - 3 + LWCMEM_UNIT_TENSORS - 1) / LWCMEM_UNIT_TENSORS)
+
 /* One model with its units: the ragged ones, the large one, the many. */
 struct run {
     struct lwcmem_model *model;
     struct lwcmem_tensor tensors[TENSORS];
-    struct lwcmem_unit units[3];
+    struct lwcmem_unit units[UNITS];
+    uint64_t memory; /* for lwcmem_ring_start */
     char error[LWCMEM_ERROR_SIZE];
 };
 
@@ -60,13 +63,25 @@ static struct run *open_run(enum lwcmem_backend backend, enum region_reads reads
     }
     run->units[0] = (struct lwcmem_unit){run->tensors, 2};
     run->units[1] = (struct lwcmem_unit){run->tensors + 2, 1};
-    run->units[2] = (struct lwcmem_unit){run->tensors + 3, TENSORS - 3};
+    for (size_t i = 2, at = 3; i < UNITS; i++, at += LWCMEM_UNIT_TENSORS)
+        run->units[i] = (struct lwcmem_unit){run->tensors + at, TENSORS - at < LWCMEM_UNIT_TENSORS
+                                                                    ? TENSORS - at
+                                                                    : LWCMEM_UNIT_TENSORS};
     return run;
+}
+
+static int plan_and_start(struct run *run)
+{
+    uint64_t least;
+
+    if (lwcmem_plan(run->model, run->units, UNITS, &least, run->error) < 0)
+        return -1;
+    return lwcmem_ring_start(run->model, run->memory, 0, run->error);
 }
 
 static void start_run(struct run *run)
 {
-    if (lwcmem_ring_start(run->model, run->units, 3, run->error) < 0)
+    if (plan_and_start(run) < 0)
         fail_msg("%s", run->error);
 }
 
@@ -84,34 +99,61 @@ static void close_run(struct run *run)
     free(run);
 }
 
-static bool unit_is_right(struct run *run, size_t unit)
+/* Are the part's rows those behind the rows before it, with the right bytes? next: of each tensor.
+ */
+static bool part_is_right(struct run *run, size_t unit, const struct lwcmem_part *part,
+                          uint64_t next[LWCMEM_UNIT_TENSORS])
 {
     for (size_t i = 0; i < run->units[unit].count; i++) {
         const struct lwcmem_tensor *tensor = &run->units[unit].tensors[i];
-        const uint8_t *bytes = ring_tensor(run->model->ring, tensor);
+        const struct lwcmem_range *rows = &part->rows[i];
+        uint64_t row = tensor->rows ? tensor->size / tensor->rows : 0;
+        const uint8_t *bytes, *want = world.bytes + world.objects[tensor->object].arena_offset;
 
-        if (!bytes ||
-            memcmp(bytes, world.bytes + world.objects[tensor->object].arena_offset, tensor->size)) {
+        if (!rows->count && (!part->last || next[i] == tensor->rows))
+            continue;
+        bytes = ring_rows(run->model->ring, tensor, rows->first, rows->count);
+        if (rows->first != next[i] || !bytes ||
+            memcmp(bytes, want + rows->first * row, rows->count * row)) {
             snprintf(run->error, sizeof(run->error), "tensor %zu of unit %zu is wrong", i, unit);
             return false;
         }
+        next[i] += rows->count;
     }
     return true;
 }
 
-/* 0, or -1 with the error at the first unit that does not come, or is wrong. */
-static int use_units(struct run *run, int passes, bool check)
+/* 0, or -1 with the error at the first part that does not come, or is wrong. */
+static int use_unit(struct run *run, size_t unit, bool check, uint64_t *parts)
 {
-    for (int pass = 0; pass < passes; pass++)
-        for (size_t unit = 0; unit < 3; unit++) {
-            if (lwcmem_unit_wait(run->model, unit, run->error) < 0)
-                return -1;
-            if (check && !unit_is_right(run, unit))
-                return -1;
-            if (lwcmem_unit_done(run->model, unit, run->error) < 0)
-                return -1;
+    uint64_t next[LWCMEM_UNIT_TENSORS] = {0};
+    struct lwcmem_part part;
+
+    do {
+        if (lwcmem_part_wait(run->model, unit, &part, run->error) < 0 ||
+            (check && !part_is_right(run, unit, &part, next)) ||
+            lwcmem_part_done(run->model, unit, run->error) < 0)
+            return -1;
+        ++*parts;
+    } while (!part.last);
+    for (size_t i = 0; check && i < run->units[unit].count; i++)
+        if (next[i] != run->units[unit].tensors[i].rows) {
+            snprintf(run->error, sizeof(run->error), "unit %zu ends early", unit);
+            return -1;
         }
     return 0;
+}
+
+/* Parts of a pass, or -1. */
+static int use_units(struct run *run, int passes, bool check)
+{
+    uint64_t parts = 0;
+
+    for (int pass = 0; pass < passes; pass++)
+        for (size_t unit = 0; unit < UNITS; unit++)
+            if (use_unit(run, unit, check, &parts) < 0)
+                return -1;
+    return (int)(parts / (unsigned int)passes);
 }
 
 static void expect(const char *text, const char *part)
@@ -145,9 +187,130 @@ static void user_fill_gives_the_bytes(void **unused)
         fail_msg("%s", run->error);
     lwcmem_counters(run->model, &counters);
     assert_true(counters.bytes_ring > 0 && counters.tiles_decoded > 0);
+    assert_true(counters.bytes_read > 0);
+    assert_int_equal(counters.bytes_past, 0);
     assert_int_equal(counters.bytes_kernel, 0);
-    assert_null(lwcmem_notice(run->model));
     close_run(run);
+}
+
+static uint64_t least_memory(enum lwcmem_backend backend)
+{
+    struct run *run = open_run(backend, REGION_FIXED, 0);
+    uint64_t least;
+
+    assert_int_equal(lwcmem_plan(run->model, run->units, UNITS, &least, run->error), 0);
+    close_run(run);
+    return least;
+}
+
+/* Whatever the memory, all rows come, in more parts if there is less of it. */
+static void any_memory_gives_the_bytes(void **unused)
+{
+    static const enum lwcmem_backend backends[] = {LWCMEM_BACKEND_USER, LWCMEM_BACKEND_KMOD};
+    static const uint64_t more[] = {0, 70001, 1 << 20, 3 << 20, 64 << 20};
+
+    (void)unused;
+    for (size_t b = 0; b < 2; b++)
+        for (size_t r = 0; r < 3; r++)
+            for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++) {
+                struct run *run = open_run(backends[b], all_reads[r], i == 1 ? 4096 : 0);
+                int parts;
+
+                run->memory = least_memory(backends[b]) + more[i];
+                start_run(run);
+                parts = use_units(run, PASSES, true);
+                if (parts < 0)
+                    fail_msg("%s", run->error);
+                assert_true(parts >= UNITS + (i == 0 ? 10 : 0));
+                close_run(run);
+            }
+}
+
+static void too_little_memory_is_refused(void **unused)
+{
+    uint64_t least = least_memory(LWCMEM_BACKEND_USER);
+
+    (void)unused;
+    for (int used = 0; used < 2; used++) {
+        struct run *run = open_run(LWCMEM_BACKEND_USER, REGION_FIXED, 0);
+        uint64_t unused_least;
+
+        assert_int_equal(lwcmem_plan(run->model, run->units, UNITS, &unused_least, run->error), 0);
+        assert_int_equal(
+            lwcmem_ring_start(run->model, least + (used ? 999 : -1), used * 1000, run->error), -1);
+        expect(run->error, "too little; at least");
+        close_run(run);
+    }
+}
+
+static void units_out_of_order_are_refused(void **unused)
+{
+    struct run *run = open_run(LWCMEM_BACKEND_USER, REGION_FIXED, 0);
+    struct lwcmem_part part;
+
+    (void)unused;
+    start_run(run);
+    assert_int_equal(lwcmem_part_wait(run->model, 1, &part, run->error), -1);
+    expect(run->error, "unit 1 is not the next one");
+    assert_int_equal(lwcmem_part_done(run->model, 2, run->error), -1);
+    if (use_units(run, 1, true) < 0)
+        fail_msg("%s", run->error);
+    close_run(run);
+}
+
+/* Bytes of the container's payload that are not what was written. */
+static void a_damaged_tile_ends_the_user_fill(void **unused)
+{
+    struct failure failure;
+    struct container *container = container_open(world.container, &failure);
+    const struct lwc_object *object = &world.objects[2];
+    struct lwc_tile tile;
+    uint8_t kept, wrong;
+    int fd = open(world.container, O_RDWR);
+
+    (void)unused;
+    assert_int_equal(container_tile(container, object, 11, &tile, &failure), 0);
+    container_close(container);
+    assert_int_equal(pread(fd, &kept, 1, (off_t)tile.offset + 99), 1);
+    wrong = kept ^ 4;
+    assert_int_equal(pwrite(fd, &wrong, 1, (off_t)tile.offset + 99), 1);
+    for (size_t i = 0; i < 3; i++) {
+        struct run *run = open_run(LWCMEM_BACKEND_USER, all_reads[i], 0);
+
+        run->memory = i ? 0 : 32 << 20;
+        start_run(run);
+        assert_int_equal(use_units(run, 2, false), -1);
+        expect(run->error, "t002: tile 11:");
+        /* and again */
+        assert_int_equal(use_units(run, 2, false), -1);
+        close_run(run);
+    }
+    assert_int_equal(pwrite(fd, &kept, 1, (off_t)tile.offset + 99), 1);
+    close(fd);
+}
+
+/* The file becomes shorter while it is read. */
+static void a_file_that_ends_early_is_an_error(void **unused)
+{
+    struct stat status;
+
+    (void)unused;
+    for (size_t i = 0; i < 3; i++) {
+        struct run *run = open_run(LWCMEM_BACKEND_USER, all_reads[i], 0);
+        const struct lwc_object *object = &world.objects[2];
+        struct failure failure;
+        struct lwc_tile tile;
+
+        assert_int_equal(container_tile(run->model->container, object, 5, &tile, &failure), 0);
+        run->memory = i == 2 ? 0 : 32 << 20;
+        assert_int_equal(stat(world.container, &status), 0);
+        assert_int_equal(truncate(world.container, (off_t)tile.offset + 77), 0);
+        start_run(run);
+        assert_int_equal(use_units(run, 2, false), -1);
+        expect(run->error, world.container);
+        close_run(run);
+        write_container(tile_count, 0);
+    }
 }
 
 /* direct: what is whole pages may be read from another descriptor. */
@@ -272,10 +435,11 @@ static void closing_waits_for_reads(void **unused)
     for (int round = 0; round < 60; round++) {
         struct run *run = open_run(round % 4 == 3 ? LWCMEM_BACKEND_USER : LWCMEM_BACKEND_KMOD,
                                    all_reads[round % 3], round % 2 ? 0 : 4096);
+        struct lwcmem_part part;
 
         start_run(run);
         if (round % 5 == 0)
-            assert_int_equal(lwcmem_unit_wait(run->model, 0, run->error), 0);
+            assert_int_equal(lwcmem_part_wait(run->model, 0, &part, run->error), 0);
         close_run(run);
     }
 }
@@ -292,8 +456,7 @@ static void in_child(void (*prepare)(void), const char *says)
         bool said;
 
         prepare();
-        if (lwcmem_ring_start(run->model, run->units, 3, run->error) < 0 ||
-            use_units(run, 2, true) < 0)
+        if (plan_and_start(run) < 0 || use_units(run, 2, true) < 0)
             _exit(2);
         notice = lwcmem_notice(run->model);
         said = notice && strstr(notice, says);
@@ -409,6 +572,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(user_fill_gives_the_bytes),
+        cmocka_unit_test(any_memory_gives_the_bytes),
+        cmocka_unit_test(too_little_memory_is_refused),
+        cmocka_unit_test(units_out_of_order_are_refused),
+        cmocka_unit_test(a_damaged_tile_ends_the_user_fill),
+        cmocka_unit_test(a_file_that_ends_early_is_an_error),
         cmocka_unit_test(kmod_fill_gives_the_bytes),
         cmocka_unit_test(kmod_fill_works_without_io_uring),
         cmocka_unit_test(short_reads_go_on),

@@ -12,7 +12,7 @@
 
 void model_options_init(struct model_options *options)
 {
-    *options = (struct model_options){.auto_backend = true, .threads = cli_default_threads()};
+    *options = (struct model_options){.threads = cli_default_threads()};
 }
 
 int parse_count(const char *text, uint32_t *out)
@@ -57,18 +57,39 @@ static int parse_isa(const char *text, uint32_t *mask, struct failure *failure)
 static int parse_backend(const char *text, struct model_options *options, struct failure *failure)
 {
     static const char *const names[] = {
-        [WEIGHTS_FUSED] = "fused", [WEIGHTS_USER] = "user", [WEIGHTS_KMOD] = "kmod"};
+        [WEIGHTS_AUTO] = "auto",
+        [WEIGHTS_FUSED] = "fused",
+        [WEIGHTS_USER] = "user",
+        [WEIGHTS_KMOD] = "kmod",
+    };
 
-    options->auto_backend = strcmp(text, "auto") == 0;
-    options->backend = WEIGHTS_FUSED;
-    if (options->auto_backend)
-        return 1;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (strcmp(text, names[i]) == 0) {
             options->backend = (enum weights_backend)i;
             return 1;
         }
     return fail(failure, "--backend is auto, fused, user or kmod");
+}
+
+/* Bytes, or with a letter behind them thousands of 1024. */
+static int parse_size(const char *text, uint64_t *out)
+{
+    static const char units[] = "KMGT";
+    const char *unit;
+    char *end;
+    unsigned long long value;
+
+    errno = 0;
+    value = strtoull(text, &end, 10);
+    if (*text < '0' || *text > '9' || errno || !value)
+        return -1;
+    *out = value;
+    if (!*end)
+        return 0;
+    unit = strchr(units, *end);
+    if (!unit || end[1])
+        return -1;
+    return __builtin_mul_overflow(value, 1ull << 10 * (unit - units + 1), out) ? -1 : 0;
 }
 
 int model_option(struct model_options *options, int option, struct failure *failure)
@@ -92,6 +113,10 @@ int model_option(struct model_options *options, int option, struct failure *fail
     case 'H':
         options->hugepages = true;
         return 1;
+    case 'M':
+        return parse_size(optarg, &options->memory) < 0
+                   ? fail(failure, "--memory is a number of bytes, or with K, M, G or T: 512M")
+                   : 1;
     default:
         return 0;
     }
@@ -99,8 +124,10 @@ int model_option(struct model_options *options, int option, struct failure *fail
 
 int model_options_check(const struct model_options *options, struct failure *failure)
 {
-    if (options->hugepages && options->backend != WEIGHTS_FUSED)
+    if (options->hugepages && options->backend != WEIGHTS_FUSED && options->backend != WEIGHTS_AUTO)
         return fail(failure, "--hugepages is for the backend fused");
+    if (options->memory && (options->hugepages || options->backend == WEIGHTS_FUSED))
+        return fail(failure, "--memory is for the backends auto, user and kmod");
     return 0;
 }
 
@@ -139,12 +166,13 @@ static struct weights *open_weights(const struct model_options *options, uint32_
         return NULL;
     if (!directory && !gguf)
         return weights_open_container(options->path, options->base, options->backend,
-                                      options->hugepages, isa, options->threads, kernels, failure);
-    if (options->auto_backend)
+                                      options->hugepages, options->memory, isa, options->threads,
+                                      kernels, failure);
+    if (options->backend == WEIGHTS_AUTO && !options->memory)
         return gguf ? weights_open_gguf(options->path, options->hugepages, kernels, failure)
                     : weights_open_plain(options->path, options->hugepages, kernels, failure);
     fail(failure,
-         "%s: a plain model has no backends; pack it first, or leave --backend out",
+         "%s: a plain model has no backends; pack it first, or leave --backend and --memory out",
          options->path);
     return NULL;
 }

@@ -10,10 +10,10 @@
 struct model_options {
     const char *path;
     const char *base;
-    bool auto_backend;
     enum weights_backend backend;
     bool hugepages;
-    uint32_t isa; /* 0: LWCMEM_ISA, or all */
+    uint64_t memory; /* 0: any */
+    uint32_t isa;    /* 0: LWCMEM_ISA, or all */
     unsigned int threads;
     enum kv_type kv;
 };
@@ -27,20 +27,24 @@ struct model {
 #define MODEL_OPTIONS                                                                              \
     {"threads", required_argument, NULL, 'j'}, {"backend", required_argument, NULL, 'b'},          \
         {"isa", required_argument, NULL, 'i'}, {"base", required_argument, NULL, 'B'},             \
-        {"hugepages", no_argument, NULL, 'H'},                                                     \
+        {"hugepages", no_argument, NULL, 'H'}, {"memory", required_argument, NULL, 'M'},           \
     {                                                                                              \
         "kv", required_argument, NULL, 'k'                                                         \
     }
 
 #define MODEL_USAGE                                                                                \
     "[-j N] [--backend auto|fused|user|kmod] [--isa auto|scalar|avx2|avx512]\n"                    \
-    "           [--base BASE.lwc] [--hugepages] [--kv fp32|fp16]"
+    "           [--base BASE.lwc] [--memory SIZE] [--hugepages] [--kv fp32|fp16]"
 
 #define MODEL_HELP                                                                                 \
     "-j N            threads (default: all CPUs of this process)\n"                                \
     "--backend B     of a container: fused (default) decodes in registers, user decodes\n"         \
     "                ahead into buffers, kmod reads decoded tiles ahead from the kernel\n"         \
     "                module: insmod lwcmem.ko first (LWCMEM_DEVICE: instead of /dev/lwcmem)\n"     \
+    "--memory SIZE   bytes, or 512M, 2G: what the weights of a container, keys and values and\n"   \
+    "                activations may take. A model that is larger flows through memory in\n"       \
+    "                every pass, read past the page cache by the backends kmod or user.\n"         \
+    "                Not counted: the program, the tokenizer, a base, what the kernel holds\n"     \
     "--base BASE.lwc the container that MODEL was packed against, if it was\n"                     \
     "--hugepages     weights from huge pages: of a container those that the kernel module shares\n" \
     "                with all processes; else, and of plain files, a copy for this one\n"          \

@@ -51,14 +51,18 @@ static int keep_text(struct run_text *text, const char *piece, size_t size, stru
     return 0;
 }
 
-/* Once: by now the weights know whether something is in their way. */
+/* Once, a line for each: by now the weights know whether something is in their way. */
 static void say_notice(struct output *output)
 {
     const struct weights_ops *ops = output->weights->ops;
     const char *notice = ops->notice && !output->noted ? ops->notice(output->weights) : NULL;
 
-    if (notice)
-        fprintf(stderr, "lwcmem: %s\n", notice);
+    while (notice && *notice) {
+        size_t length = strcspn(notice, "\n");
+
+        fprintf(stderr, "lwcmem: %.*s\n", (int)length, notice);
+        notice += length + (notice[length] == '\n');
+    }
     output->noted = true;
 }
 

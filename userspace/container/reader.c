@@ -446,6 +446,22 @@ static int tile_failure(struct container *container, const struct lwc_object *ob
                 container->path, name, index, problem);
 }
 
+/* The tile's stored bytes, which are in memory, to its decoded ones. */
+static enum lwc_error decode(const struct container *container, struct decoder *decoder,
+                             const struct lwc_tile *tile, const uint8_t *stored, uint8_t *out,
+                             uint32_t decoded)
+{
+    enum lwc_error error;
+
+    if (lwc_crc32c(0, stored, tile->stored) != tile->crc)
+        return LWC_ERR_CRC;
+    error =
+        lwc_tile_decode(decoder->impl, tile, stored, tile->stored, out, decoded, &decoder->scratch);
+    if (error == LWC_OK && tile_features(tile, stored) & ~container->superblock.incompat)
+        return LWC_ERR_UNANNOUNCED;
+    return error;
+}
+
 /* The tile's stored bytes to its decoded ones. 0, or -1 if the file cannot be read. */
 static int read_and_decode(struct container *container, struct decoder *decoder,
                            const struct lwc_tile *tile, uint8_t *stored, uint8_t *out,
@@ -455,15 +471,7 @@ static int read_and_decode(struct container *container, struct decoder *decoder,
 
     if (result && result != ENODATA)
         return fail_errno(failure, result, "%s: cannot read", container->path);
-    if (result)
-        *error = LWC_ERR_TRUNCATED;
-    else if (lwc_crc32c(0, stored, tile->stored) != tile->crc)
-        *error = LWC_ERR_CRC;
-    else
-        *error = lwc_tile_decode(decoder->impl, tile, stored, tile->stored, out, decoded,
-                                 &decoder->scratch);
-    if (*error == LWC_OK && tile_features(tile, stored) & ~container->superblock.incompat)
-        *error = LWC_ERR_UNANNOUNCED;
+    *error = result ? LWC_ERR_TRUNCATED : decode(container, decoder, tile, stored, out, decoded);
     return 0;
 }
 
@@ -536,6 +544,23 @@ int container_read_tile(struct container *container, struct decoder *decoder,
         container_load_base(container, decoder, &tile, decoded, failure) < 0 ||
         read_and_decode(container, decoder, &tile, stored, out, decoded, &error, failure) < 0)
         return -1;
+    if (error == LWC_OK)
+        return 0;
+    return tile_failure(container, object, index, lwc_error_string(error), failure);
+}
+
+int container_decode_tile(struct container *container, struct decoder *decoder,
+                          const struct lwc_object *object, uint64_t index,
+                          const struct lwc_tile *tile, const uint8_t *stored, uint8_t *out,
+                          struct failure *failure)
+{
+    uint32_t decoded = lwc_tile_length(object, index);
+    enum lwc_error error = LWC_ERR_TRUNCATED;
+
+    if (container_load_base(container, decoder, tile, decoded, failure) < 0)
+        return -1;
+    if (stored)
+        error = decode(container, decoder, tile, stored, out, decoded);
     if (error == LWC_OK)
         return 0;
     return tile_failure(container, object, index, lwc_error_string(error), failure);

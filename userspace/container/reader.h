@@ -126,6 +126,16 @@ int container_read_tile(struct container *container, struct decoder *decoder,
                         uint8_t *out, struct failure *failure);
 
 /*
+ * The same of stored bytes that the caller has read, from where tile says: the
+ * object's entry, with a COPY replaced by what it names. Nobody may write to
+ * them meanwhile. NULL: the file ends before their end.
+ */
+int container_decode_tile(struct container *container, struct decoder *decoder,
+                          const struct lwc_object *object, uint64_t index,
+                          const struct lwc_tile *tile, const uint8_t *stored, uint8_t *out,
+                          struct failure *failure);
+
+/*
  * Name of a file, NUL-terminated in LWC_NAME_MAX + 1 bytes. It is safe to
  * create below a directory: relative, without "." and "..".
  */

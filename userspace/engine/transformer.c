@@ -31,14 +31,62 @@ struct transformer *transformer_new(const struct model_config *config, struct we
     return NULL;
 }
 
+#define ROW_BUFFERS 10
+
+/* Buffers that have a line for each row, and the floats in it. */
+struct row_buffer {
+    float **lines;
+    uint32_t cols;
+};
+
+static void list_row_buffers(struct transformer *t, struct row_buffer buffers[ROW_BUFFERS])
+{
+    const struct model_config *config = t->config;
+    /* also takes those of hidden whose logits are wanted */
+    uint32_t mixed = t->queries_dim > config->hidden ? t->queries_dim : config->hidden;
+    const struct row_buffer all[ROW_BUFFERS] = {
+        {&t->stream, config->hidden},
+        {&t->normed, config->hidden},
+        {&t->queries, t->queries_dim},
+        {&t->keys, t->kv_dim},
+        {&t->values, t->kv_dim},
+        {&t->mixed, mixed},
+        {&t->gates, config->intermediate},
+        {&t->ups, config->intermediate},
+        {&t->cosines, config->head_dim / 2},
+        {&t->sines, config->head_dim / 2},
+    };
+
+    memcpy(buffers, all, sizeof(all));
+}
+
+static uint32_t longest_vector(const struct transformer *t)
+{
+    uint32_t longest = t->config->hidden > t->queries_dim ? t->config->hidden : t->queries_dim;
+
+    return longest > t->config->intermediate ? longest : t->config->intermediate;
+}
+
+uint64_t transformer_row_bytes(struct transformer *t)
+{
+    struct row_buffer buffers[ROW_BUFFERS];
+    uint64_t bytes = 0;
+
+    list_row_buffers(t, buffers);
+    for (int i = 0; i < ROW_BUFFERS; i++)
+        bytes += buffers[i].cols * sizeof(float);
+    /* each matrix' vectors are packed and arranged before they are multiplied */
+    return bytes + 2 * sizeof(float) * longest_vector(t);
+}
+
 static void free_rows(struct transformer *t)
 {
-    float **const buffers[] = {&t->stream, &t->normed, &t->queries, &t->keys,    &t->values,
-                               &t->mixed,  &t->gates,  &t->ups,     &t->cosines, &t->sines};
+    struct row_buffer buffers[ROW_BUFFERS];
 
-    for (size_t i = 0; i < sizeof(buffers) / sizeof(buffers[0]); i++) {
-        free(*buffers[i]);
-        *buffers[i] = NULL;
+    list_row_buffers(t, buffers);
+    for (int i = 0; i < ROW_BUFFERS; i++) {
+        free(*buffers[i].lines);
+        *buffers[i].lines = NULL;
     }
     t->capacity = 0;
 }
@@ -69,8 +117,11 @@ struct sequence *sequence_new(struct transformer *t, uint32_t context, struct fa
         /* pages come when positions are used */
         sequence->cache = mmap(NULL, sequence->size, PROT_READ | PROT_WRITE,
                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (sequence->cache != MAP_FAILED)
+        if (sequence->cache != MAP_FAILED) {
+            t->bytes_sequences += sequence->size;
+            t->context = context > t->context ? context : t->context;
             return sequence;
+        }
     }
     free(sequence);
     fail(failure, "%s: out of memory for a context of %u tokens; use a smaller -c",
@@ -83,6 +134,7 @@ void sequence_free(struct sequence *sequence)
     if (!sequence)
         return;
     munmap(sequence->cache, sequence->size);
+    sequence->transformer->bytes_sequences -= sequence->size;
     free(sequence);
 }
 
@@ -115,33 +167,35 @@ static float *lines(uint64_t rows, uint64_t cols)
 
 static int reserve_rows(struct transformer *t, uint32_t rows, struct failure *failure)
 {
-    const struct model_config *config = t->config;
-    /* also takes up to LOGITS_ROWS of hidden */
-    uint32_t mixed = t->queries_dim > config->hidden ? t->queries_dim : config->hidden;
+    struct row_buffer buffers[ROW_BUFFERS];
 
     if (rows <= t->capacity)
         return 0;
     free_rows(t);
-    t->stream = lines(rows, config->hidden);
-    t->normed = lines(rows, config->hidden);
-    t->queries = lines(rows, t->queries_dim);
-    t->keys = lines(rows, t->kv_dim);
-    t->values = lines(rows, t->kv_dim);
-    t->mixed = lines(rows, mixed);
-    t->gates = lines(rows, config->intermediate);
-    t->ups = lines(rows, config->intermediate);
-    t->cosines = lines(rows, config->head_dim / 2);
-    t->sines = lines(rows, config->head_dim / 2);
-    if (!t->stream || !t->normed || !t->queries || !t->keys || !t->values || !t->mixed ||
-        !t->gates || !t->ups || !t->cosines || !t->sines)
-        return fail(failure, "%s: out of memory for %u tokens at once", t->weights->path, rows);
+    list_row_buffers(t, buffers);
+    for (int i = 0; i < ROW_BUFFERS; i++) {
+        *buffers[i].lines = lines(rows, buffers[i].cols);
+        if (!*buffers[i].lines)
+            return fail(failure, "%s: out of memory for %u tokens at once", t->weights->path, rows);
+    }
     t->capacity = rows;
     return 0;
 }
 
+static uint32_t scores_capacity(uint32_t positions)
+{
+    return (positions + 1023) / 1024 * 1024 + 64;
+}
+
+uint64_t transformer_scores_bytes(const struct transformer *t, uint32_t positions)
+{
+    return (uint64_t)pool_workers(t->pool) * group_heads(t) * scores_capacity(positions) *
+           sizeof(float);
+}
+
 static int reserve_scores(struct transformer *t, uint32_t positions, struct failure *failure)
 {
-    uint32_t capacity = (positions + 1023) / 1024 * 1024 + 64;
+    uint32_t capacity = scores_capacity(positions);
 
     if (capacity <= t->scores_capacity)
         return 0;
@@ -177,17 +231,21 @@ static void charge(double *count, double *since)
     *since = now;
 }
 
-/* Matrices that multiply the same vectors. An item is a grain of a matrix's rows: a tile. */
+/* A unit's matrices times vectors. An item is a grain of a matrix's rows: a tile. */
 struct product {
     struct transformer *t;
-    const struct weight_tensor *tensors[3];
-    float *results[3];
-    struct activations in;
+    size_t unit;
+    float *results[WEIGHT_UNIT_TENSORS];
+    struct activations in; /* n is 0 if none wants the products, but the unit has its turn */
+    struct weight_part part;
 };
 
-static uint64_t grains_of(const struct weight_tensor *tensor)
+/* Of the part that is in memory. */
+static uint64_t grains_of(const struct product *product, size_t tensor)
 {
-    return (tensor->rows + tensor->row_grain - 1) / tensor->row_grain;
+    uint64_t grain = product->t->units[product->unit].tensors[tensor]->row_grain;
+
+    return (product->part.rows[tensor].count + grain - 1) / grain;
 }
 
 static int multiply_part(void *context, unsigned int worker, uint64_t first, uint64_t count,
@@ -195,11 +253,12 @@ static int multiply_part(void *context, unsigned int worker, uint64_t first, uin
 {
     const struct product *product = context;
     struct weights *weights = product->t->weights;
+    const struct weight_unit *unit = &product->t->units[product->unit];
 
-    for (int i = 0; i < 3 && product->tensors[i] && count; i++) {
-        const struct weight_tensor *tensor = product->tensors[i];
+    for (size_t i = 0; i < unit->count && count; i++) {
+        const struct weight_tensor *tensor = unit->tensors[i];
         struct products out = {product->results[i], tensor->rows};
-        uint64_t grains = grains_of(tensor), part, row, rows;
+        uint64_t grains = grains_of(product, i), part, row, rows;
 
         if (first >= grains) {
             first -= grains;
@@ -208,8 +267,9 @@ static int multiply_part(void *context, unsigned int worker, uint64_t first, uin
         part = count < grains - first ? count : grains - first;
         row = first * tensor->row_grain;
         rows = part * tensor->row_grain;
-        if (rows > tensor->rows - row)
-            rows = tensor->rows - row;
+        if (rows > product->part.rows[i].count - row)
+            rows = product->part.rows[i].count - row;
+        row += product->part.rows[i].first;
         if (weights->ops->multiply(weights, tensor, worker, row, rows, &product->in, &out,
                                    failure) < 0)
             return -1;
@@ -219,20 +279,54 @@ static int multiply_part(void *context, unsigned int worker, uint64_t first, uin
     return 0;
 }
 
-static int multiply(struct product *product, struct failure *failure)
+/* Have rows of the unit in memory: all of them, or those that come next. */
+static int wait(struct product *product, struct failure *failure)
+{
+    struct transformer *t = product->t;
+    const struct weight_unit *unit = &t->units[product->unit];
+    double since = seconds_now();
+    int result;
+
+    if (!t->weights->ops->wait) {
+        for (size_t i = 0; i < unit->count; i++)
+            product->part.rows[i].count = unit->tensors[i]->rows;
+        product->part.last = true;
+        return 0;
+    }
+    result = t->weights->ops->wait(t->weights, product->unit, &product->part, failure);
+    charge(&t->times.waiting, &since);
+    return result;
+}
+
+static int multiply_rows(struct product *product, struct failure *failure)
 {
     struct transformer *t = product->t;
     double since = seconds_now();
     uint64_t grains = 0;
     int result;
 
-    for (int i = 0; i < 3 && product->tensors[i]; i++)
-        grains += grains_of(product->tensors[i]);
-    result = t->weights->ops->prepare(t->weights, product->in.x_stride, &product->in, failure);
-    if (result == 0)
-        result = pool_run(t->pool, grains, multiply_part, product, failure);
+    for (size_t i = 0; i < t->units[product->unit].count; i++)
+        grains += grains_of(product, i);
+    result = pool_run(t->pool, grains, multiply_part, product, failure);
     charge(&t->times.matrices, &since);
     return result;
+}
+
+static int multiply(struct product *product, struct failure *failure)
+{
+    struct weights *weights = product->t->weights;
+    double since = seconds_now();
+
+    if (product->in.n &&
+        weights->ops->prepare(weights, product->in.x_stride, &product->in, failure) < 0)
+        return -1;
+    charge(&product->t->times.matrices, &since);
+    do {
+        if (wait(product, failure) < 0 || (product->in.n && multiply_rows(product, failure) < 0) ||
+            (weights->ops->done && weights->ops->done(weights, product->unit, failure) < 0))
+            return -1;
+    } while (!product->part.last);
+    return 0;
 }
 
 /* What happens to rows between products. */
@@ -306,16 +400,15 @@ static int gate_part(void *context, unsigned int worker, uint64_t first, uint64_
 
 static int attention(struct transformer *t, uint32_t index, struct failure *failure)
 {
-    const struct layer *layer = &t->layers[index];
     struct product project = {
         .t = t,
-        .tensors = {&layer->query.weight, &layer->key.weight, &layer->value.weight},
+        .unit = (size_t)index * LAYER_UNITS + UNIT_PROJECT,
         .results = {t->queries, t->keys, t->values},
         .in = {.x = t->normed, .x_stride = t->config->hidden, .n = t->row_count},
     };
     struct product output = {
         .t = t,
-        .tensors = {&layer->output.weight},
+        .unit = (size_t)index * LAYER_UNITS + UNIT_OUTPUT,
         .results = {t->normed},
         .in = {.x = t->mixed, .x_stride = t->queries_dim, .n = t->row_count},
     };
@@ -336,13 +429,13 @@ static int feed_forward(struct transformer *t, uint32_t index, struct failure *f
     struct gate_work gate = {t, layer, (t->config->intermediate + GATES_GRAIN - 1) / GATES_GRAIN};
     struct product wide = {
         .t = t,
-        .tensors = {&layer->gate.weight, &layer->up.weight},
+        .unit = (size_t)index * LAYER_UNITS + UNIT_WIDE,
         .results = {t->gates, t->ups},
         .in = {.x = t->normed, .x_stride = t->config->hidden, .n = t->row_count},
     };
     struct product down = {
         .t = t,
-        .tensors = {&layer->down.weight},
+        .unit = (size_t)index * LAYER_UNITS + UNIT_DOWN,
         .results = {t->normed},
         .in = {.x = t->gates, .x_stride = t->config->intermediate, .n = t->row_count},
     };
@@ -373,38 +466,29 @@ static int embed(struct transformer *t, struct failure *failure)
     return 0;
 }
 
-static int wait(struct transformer *t, size_t unit, struct failure *failure)
-{
-    double since = seconds_now();
-    int result = t->weights->ops->wait(t->weights, unit, failure);
-
-    charge(&t->times.waiting, &since);
-    return result;
-}
-
 static int layer_pass(struct transformer *t, uint32_t index, struct failure *failure)
 {
     const struct layer *layer = &t->layers[index];
     const float *next =
         index + 1 < t->config->layers ? t->layers[index + 1].attention_norm : t->final_norm;
 
-    if (wait(t, index, failure) < 0 || attention(t, index, failure) < 0 ||
+    if (attention(t, index, failure) < 0 ||
         settle(t, true, layer->output.bias, layer->forward_norm, failure) < 0 ||
-        feed_forward(t, index, failure) < 0 || settle(t, true, layer->down.bias, next, failure) < 0)
+        feed_forward(t, index, failure) < 0)
         return -1;
-    return t->weights->ops->done(t->weights, index, failure);
+    return settle(t, true, layer->down.bias, next, failure);
 }
 
-/* Rows of normed whose logits are wanted, up to LOGITS_ROWS from *next on, to mixed. */
-static uint32_t gather_wanted(struct transformer *t, uint32_t *next, uint32_t *gathered)
+/* Rows of normed whose logits are wanted, to mixed. */
+static uint32_t gather_wanted(struct transformer *t, uint32_t gathered[ROWS_MAX])
 {
     uint32_t hidden = t->config->hidden, count = 0;
 
-    for (; *next < t->row_count && count < LOGITS_ROWS; ++*next)
-        if (t->rows[*next].wanted) {
-            memcpy(t->mixed + (size_t)count * hidden, t->normed + (size_t)*next * hidden,
+    for (uint32_t r = 0; r < t->row_count; r++)
+        if (t->rows[r].wanted) {
+            memcpy(t->mixed + (size_t)count * hidden, t->normed + (size_t)r * hidden,
                    hidden * sizeof(float));
-            gathered[count++] = *next;
+            gathered[count++] = r;
         }
     return count;
 }
@@ -413,40 +497,37 @@ static uint32_t gather_wanted(struct transformer *t, uint32_t *next, uint32_t *g
 static int logits_pass(struct transformer *t, logits_sink *sink, void *context,
                        struct failure *failure)
 {
-    uint32_t vocabulary = t->config->vocabulary, next = 0, gathered[LOGITS_ROWS], count;
-    uint32_t unit = t->config->layers;
+    uint32_t gathered[ROWS_MAX];
+    struct product head = {
+        .t = t,
+        .unit = (size_t)t->config->layers * LAYER_UNITS,
+        .in = {.x = t->mixed, .x_stride = t->config->hidden, .n = gather_wanted(t, gathered)}};
 
-    if (wait(t, unit, failure) < 0)
+    if (reserve_logits(t, (uint32_t)head.in.n, failure) < 0)
         return -1;
-    while ((count = gather_wanted(t, &next, gathered))) {
-        struct product head = {
-            .t = t,
-            .tensors = {&t->head},
-            .in = {.x = t->mixed, .x_stride = t->config->hidden, .n = count},
-        };
+    head.results[0] = t->logits;
+    if (multiply(&head, failure) < 0)
+        return -1;
+    for (uint32_t i = 0; i < head.in.n; i++) {
+        const struct row *row = &t->rows[gathered[i]];
 
-        if (reserve_logits(t, count, failure) < 0)
+        if (sink(context, row->step, row->in_step, t->logits + (size_t)i * t->config->vocabulary,
+                 failure) < 0)
             return -1;
-        head.results[0] = t->logits;
-        if (multiply(&head, failure) < 0)
-            return -1;
-        for (uint32_t i = 0; i < count; i++) {
-            const struct row *row = &t->rows[gathered[i]];
-
-            if (sink(context, row->step, row->in_step, t->logits + (size_t)i * vocabulary,
-                     failure) < 0)
-                return -1;
-        }
     }
-    return t->weights->ops->done(t->weights, unit, failure);
+    return 0;
 }
 
-/* The turns of layers from this one on, and of the head, unused: sources of weights count them. */
-static int skip_units(struct transformer *t, size_t unit, struct failure *failure)
+/* The turns of all units from this layer's on, unused: sources of weights count them. */
+static int skip_units(struct transformer *t, uint32_t layer, struct failure *failure)
 {
-    for (; unit <= t->config->layers; unit++)
-        if (wait(t, unit, failure) < 0 || t->weights->ops->done(t->weights, unit, failure) < 0)
+    for (size_t unit = (size_t)layer * LAYER_UNITS;
+         unit <= (size_t)t->config->layers * LAYER_UNITS; unit++) {
+        struct product product = {.t = t, .unit = unit};
+
+        if (multiply(&product, failure) < 0)
             return -1;
+    }
     return fail(failure, "interrupted");
 }
 
@@ -476,6 +557,7 @@ static int pass(struct transformer *t, logits_sink *sink, void *context, struct 
     after = times->matrices + times->attention + times->waiting;
     times->other += seconds_now() - start - (after - before);
     t->row_count = 0;
+    t->wanted_count = 0;
     return 0;
 }
 
@@ -497,6 +579,9 @@ static int all_steps(struct transformer *t, const struct step *steps, size_t cou
                      logits_sink *sink, void *context, struct failure *failure)
 {
     t->row_count = 0;
+    t->wanted_count = 0;
+    if (!t->started && transformer_start(t, failure) < 0)
+        return -1;
     for (size_t s = 0; s < count; s++)
         if (check_step(t, &steps[s], failure) < 0)
             return -1;
@@ -504,7 +589,9 @@ static int all_steps(struct transformer *t, const struct step *steps, size_t cou
         uint32_t start = steps[s].sequence->length;
 
         for (size_t i = 0; i < steps[s].count; i++) {
-            t->rows[t->row_count++] = (struct row){
+            struct row *row = &t->rows[t->row_count++];
+
+            *row = (struct row){
                 .sequence = steps[s].sequence,
                 .token = steps[s].tokens[i],
                 .position = start + (uint32_t)i,
@@ -512,7 +599,9 @@ static int all_steps(struct transformer *t, const struct step *steps, size_t cou
                 .in_step = i,
                 .wanted = steps[s].count - i <= steps[s].wanted,
             };
-            if (t->row_count == ROWS_MAX && pass(t, sink, context, failure) < 0)
+            t->wanted_count += row->wanted;
+            if ((t->row_count == t->row_limit || t->wanted_count == t->wanted_limit) &&
+                pass(t, sink, context, failure) < 0)
                 return -1;
         }
     }

@@ -46,6 +46,7 @@ static int load_vector(struct transformer *t, const char *name, uint32_t count, 
     *out = malloc(count * sizeof(float));
     if (!*out)
         return fail(failure, "%s: out of memory", t->weights->path);
+    t->bytes_vectors += count * sizeof(float);
     return t->weights->ops->rows(t->weights, &tensor, 0, 1, *out, failure);
 }
 
@@ -98,12 +99,10 @@ static int find_layer(struct transformer *t, uint32_t index, struct failure *fai
     };
 
     layer->window = config->windowed[index] ? config->window : 0;
-    for (int i = 0; i < LAYER_MATRICES; i++) {
-        layer->all[i] = &matrices[i].linear->weight;
+    for (int i = 0; i < LAYER_MATRICES; i++)
         if (find_linear(t, matrices[i].role, index, matrices[i].rows, matrices[i].cols,
                         matrices[i].biased, matrices[i].linear, failure) < 0)
             return -1;
-    }
     if (load_norm(t, TENSOR_ATTENTION_NORM, index, config->hidden, &layer->attention_norm,
                   failure) < 0 ||
         load_norm(t, TENSOR_FORWARD_NORM, index, config->hidden, &layer->forward_norm, failure) < 0)
@@ -115,22 +114,57 @@ static int find_layer(struct transformer *t, uint32_t index, struct failure *fai
     return load_norm(t, TENSOR_KEY_NORM, index, config->head_dim, &layer->key_norm, failure);
 }
 
-/* A layer is a unit, the head another. */
-static int start_units(struct transformer *t, struct failure *failure)
+static int list_units(struct transformer *t, struct failure *failure)
 {
     uint32_t layers = t->config->layers;
-    struct weight_unit *units = calloc(layers + 1, sizeof(*units));
-    int result;
+    struct weight_unit *unit = calloc((size_t)layers * LAYER_UNITS + 1, sizeof(*unit));
 
-    if (!units)
+    t->units = unit;
+    if (!unit)
         return fail(failure, "%s: out of memory", t->weights->path);
-    for (uint32_t i = 0; i < layers; i++)
-        units[i] = (struct weight_unit){t->layers[i].all, LAYER_MATRICES};
-    t->head_unit[0] = &t->head;
-    units[layers] = (struct weight_unit){t->head_unit, 1};
-    result = t->weights->ops->start(t->weights, units, layers + 1, failure);
-    free(units);
-    return result;
+    for (uint32_t i = 0; i < layers; i++, unit += LAYER_UNITS) {
+        struct layer *layer = &t->layers[i];
+
+        unit[UNIT_PROJECT] = (struct weight_unit){
+            {&layer->query.weight, &layer->key.weight, &layer->value.weight}, 3};
+        unit[UNIT_OUTPUT] = (struct weight_unit){{&layer->output.weight}, 1};
+        unit[UNIT_WIDE] = (struct weight_unit){{&layer->gate.weight, &layer->up.weight}, 2};
+        unit[UNIT_DOWN] = (struct weight_unit){{&layer->down.weight}, 1};
+    }
+    *unit = (struct weight_unit){{&t->head}, 1};
+    return 0;
+}
+
+/* Passes of as many tokens as are worth their buffers. spare: bytes for them, 0: any. */
+static void choose_limits(struct transformer *t, uint64_t spare)
+{
+    uint64_t logits = (uint64_t)t->config->vocabulary * sizeof(float);
+    uint64_t wanted = (spare ? spare / 8 : LOGITS_BYTES) / logits, rows = ROWS_MAX;
+
+    wanted = wanted ? wanted : 1;
+    if (spare)
+        rows =
+            spare < wanted * logits ? 1 : (spare - wanted * logits) / 4 / transformer_row_bytes(t);
+    t->row_limit = rows > ROWS_MAX ? ROWS_MAX : rows ? (uint32_t)rows : 1;
+    t->wanted_limit = wanted > t->row_limit ? t->row_limit : (uint32_t)wanted;
+}
+
+int transformer_start(struct transformer *t, struct failure *failure)
+{
+    const struct weights_ops *ops = t->weights->ops;
+    uint64_t memory = t->weights->memory, least = 0, used;
+
+    used = t->bytes_vectors + t->bytes_sequences + transformer_scores_bytes(t, t->context);
+    if (ops->plan && ops->plan(t->weights, t->units, (size_t)t->config->layers * LAYER_UNITS + 1,
+                               &least, failure) < 0)
+        return -1;
+    choose_limits(t, !memory ? 0 : memory > used + least ? memory - used - least : 1);
+    used += t->row_limit * transformer_row_bytes(t) +
+            (uint64_t)t->wanted_limit * t->config->vocabulary * sizeof(float);
+    if (ops->start && ops->start(t->weights, used, failure) < 0)
+        return -1;
+    t->started = true;
+    return 0;
 }
 
 static int load_rope(struct transformer *t, struct failure *failure)
@@ -176,7 +210,7 @@ int transformer_load(struct transformer *t, struct failure *failure)
     for (uint32_t i = 0; i < config->layers; i++)
         if (find_layer(t, i, failure) < 0)
             return -1;
-    return start_units(t, failure);
+    return list_units(t, failure);
 }
 
 void transformer_unload(struct transformer *t)
@@ -193,6 +227,7 @@ void transformer_unload(struct transformer *t)
             free(owned[o]);
     }
     free(t->layers);
+    free(t->units);
     free(t->final_norm);
     free(t->frequencies);
 }
@@ -204,16 +239,14 @@ int transformer_bytes(struct transformer *t, uint64_t *decoded, uint64_t *stored
     uint64_t bytes = 0;
 
     *decoded = *stored = 0;
-    for (uint32_t i = 0; i <= t->config->layers; i++) {
-        struct weight_tensor *const *tensors =
-            i < t->config->layers ? t->layers[i].all : t->head_unit;
+    for (size_t u = 0; u <= (size_t)t->config->layers * LAYER_UNITS; u++)
+        for (size_t i = 0; i < t->units[u].count; i++) {
+            const struct weight_tensor *tensor = t->units[u].tensors[i];
 
-        for (size_t m = 0; m < (i < t->config->layers ? LAYER_MATRICES : 1); m++) {
-            if (weights->ops->stored(weights, tensors[m], &bytes, failure) < 0)
+            if (weights->ops->stored(weights, tensor, &bytes, failure) < 0)
                 return -1;
             *stored += bytes;
-            *decoded += tensors[m]->rows * lwc_dtype_bytes(tensors[m]->dtype, tensors[m]->cols);
+            *decoded += tensor->rows * lwc_dtype_bytes(tensor->dtype, tensor->cols);
         }
-    }
     return 0;
 }

@@ -9,8 +9,10 @@
 
 /* Tokens that go through a layer together. */
 #define ROWS_MAX 256u
-/* Of them, those whose logits are made together. */
-#define LOGITS_ROWS 8u
+/* Of them, as many have logits as fit into so many bytes, if memory is not limited. */
+#define LOGITS_BYTES (64ull << 20)
+/* Matrices that multiply the same vectors come together (weights.h). */
+enum layer_unit { UNIT_PROJECT, UNIT_OUTPUT, UNIT_WIDE, UNIT_DOWN, LAYER_UNITS };
 #define LAYER_MATRICES 7
 
 /* A matrix and what is added to its products, or NULL. */
@@ -21,7 +23,6 @@ struct linear {
 
 struct layer {
     struct linear query, key, value, output, gate, up, down;
-    struct weight_tensor *all[LAYER_MATRICES];
     float *attention_norm, *forward_norm;
     float *query_norm, *key_norm; /* of one head, or NULL */
     uint32_t window;              /* 0: all positions */
@@ -53,7 +54,8 @@ struct transformer {
     enum kv_type kv;
     struct layer *layers;
     struct weight_tensor embedding, head;
-    struct weight_tensor *head_unit[1];
+    struct weight_unit *units; /* LAYER_UNITS of each layer, then the head */
+    bool started;              /* the weights know them */
     float *final_norm;
     double *frequencies; /* head_dim / 2 */
     float rope_scale;
@@ -62,7 +64,8 @@ struct transformer {
 
     /* the pass under way; buffers have one line for each of `capacity` rows */
     struct row rows[ROWS_MAX];
-    uint32_t row_count;
+    uint32_t row_count, wanted_count;
+    uint32_t row_limit, wanted_limit;
     uint32_t capacity;
     float *stream, *normed, *queries, *keys, *values, *mixed, *gates, *ups;
     float *cosines, *sines; /* head_dim / 2 each */
@@ -71,6 +74,10 @@ struct transformer {
     float *scores; /* a line of scores_capacity for each head of a group and each worker */
     uint32_t scores_capacity;
     struct transformer_times times;
+
+    uint64_t bytes_vectors;   /* norms, biases */
+    uint64_t bytes_sequences; /* keys and values of all */
+    uint32_t context;         /* of the longest sequence */
 };
 
 static inline uint32_t group_heads(const struct transformer *t)
@@ -83,9 +90,19 @@ static inline size_t kv_element(enum kv_type kv)
     return kv == KV_F16 ? 2 : 4;
 }
 
-/* Find all tensors, and start the source. 0, or -1 with a message. */
+/* Find all tensors. 0, or -1 with a message. */
 int transformer_load(struct transformer *t, struct failure *failure);
+/*
+ * Before the first pass, when it is known how much memory the sequences take:
+ * choose the pass' size and start the source.
+ */
+int transformer_start(struct transformer *t, struct failure *failure);
 void transformer_unload(struct transformer *t);
+
+/* What a row of a pass takes. */
+uint64_t transformer_row_bytes(struct transformer *t);
+/* What attention's scores take for so many positions. */
+uint64_t transformer_scores_bytes(const struct transformer *t, uint32_t positions);
 
 /*
  * Queries, keys and values of the rows, as the matrices leave them, to what

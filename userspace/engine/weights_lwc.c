@@ -140,49 +140,72 @@ static int lwc_values(struct weights *weights, const struct gguf_values **values
     return self->values ? 1 : -1;
 }
 
-static int lwc_start(struct weights *weights, const struct weight_unit *units, size_t count,
-                     struct failure *failure)
+static const char *backend_name(enum lwcmem_backend backend)
+{
+    return backend == LWCMEM_BACKEND_FUSED  ? "fused"
+           : backend == LWCMEM_BACKEND_USER ? "user"
+                                            : "kmod";
+}
+
+static int lwc_plan(struct weights *weights, const struct weight_unit *units, size_t count,
+                    uint64_t *least, struct failure *failure)
 {
     struct container_weights *self = (struct container_weights *)weights;
     struct lwcmem_unit *copy = calloc(count, sizeof(*copy));
-    struct lwcmem_tensor *tensors, *at;
+    struct lwcmem_tensor *tensors = calloc(count, WEIGHT_UNIT_TENSORS * sizeof(*tensors));
     char error[LWCMEM_ERROR_SIZE];
-    size_t total = 0;
     int result;
 
-    for (size_t i = 0; i < count; i++)
-        total += units[i].count;
-    tensors = at = calloc(total, sizeof(*tensors));
     if (!copy || !tensors) {
         free(copy);
         free(tensors);
         return fail(failure, "%s: out of memory", weights->path);
     }
     for (size_t i = 0; i < count; i++) {
+        struct lwcmem_tensor *at = tensors + i * WEIGHT_UNIT_TENSORS;
+
         copy[i] = (struct lwcmem_unit){at, units[i].count};
         for (size_t t = 0; t < units[i].count; t++)
-            *at++ = self->tensors[units[i].tensors[t]->id];
+            at[t] = self->tensors[units[i].tensors[t]->id];
     }
-    result = lwcmem_ring_start(self->model, copy, count, error);
+    result = lwcmem_plan(self->model, copy, count, least, error);
     free(copy);
     free(tensors);
     return result < 0 ? pass_on(error, failure) : 0;
 }
 
-static int lwc_wait(struct weights *weights, size_t unit, struct failure *failure)
+static int lwc_start(struct weights *weights, uint64_t used, struct failure *failure)
 {
+    struct container_weights *self = (struct container_weights *)weights;
     char error[LWCMEM_ERROR_SIZE];
 
-    if (lwcmem_unit_wait(((struct container_weights *)weights)->model, unit, error) == 0)
-        return 0;
-    return pass_on(error, failure);
+    if (lwcmem_ring_start(self->model, weights->memory, used, error) < 0)
+        return pass_on(error, failure);
+    weights->backend = backend_name(lwcmem_backend(self->model));
+    return 0;
+}
+
+static int lwc_wait(struct weights *weights, size_t unit, struct weight_part *part,
+                    struct failure *failure)
+{
+    char error[LWCMEM_ERROR_SIZE];
+    struct lwcmem_part from;
+
+    if (lwcmem_part_wait(((struct container_weights *)weights)->model, unit, &from, error) < 0)
+        return pass_on(error, failure);
+    for (size_t i = 0; i < WEIGHT_UNIT_TENSORS; i++) {
+        part->rows[i].first = from.rows[i].first;
+        part->rows[i].count = from.rows[i].count;
+    }
+    part->last = from.last;
+    return 0;
 }
 
 static int lwc_done(struct weights *weights, size_t unit, struct failure *failure)
 {
     char error[LWCMEM_ERROR_SIZE];
 
-    if (lwcmem_unit_done(((struct container_weights *)weights)->model, unit, error) == 0)
+    if (lwcmem_part_done(((struct container_weights *)weights)->model, unit, error) == 0)
         return 0;
     return pass_on(error, failure);
 }
@@ -241,7 +264,8 @@ static void lwc_counters(struct weights *weights, struct weight_counters *counte
     lwcmem_counters(((struct container_weights *)weights)->model, &from);
     *counters = (struct weight_counters){from.rows_fused,    from.rows_eligible, from.rows_buffered,
                                          from.tiles_decoded, from.bytes_ring,    from.bytes_kernel,
-                                         from.bytes_fixed,   from.bytes_direct};
+                                         from.bytes_fixed,   from.bytes_direct,  from.bytes_read,
+                                         from.bytes_past};
 }
 
 static int lwc_region(struct weights *weights, struct weight_region *region,
@@ -278,6 +302,7 @@ static const struct weights_ops lwc_ops = {
     .find = lwc_find,
     .file = lwc_file,
     .values = lwc_values,
+    .plan = lwc_plan,
     .start = lwc_start,
     .wait = lwc_wait,
     .done = lwc_done,
@@ -292,20 +317,18 @@ static const struct weights_ops lwc_ops = {
 };
 
 struct weights *weights_open_container(const char *path, const char *base,
-                                       enum weights_backend backend, bool hugepages, uint32_t isa,
-                                       unsigned int threads, const struct kernels *kernels,
-                                       struct failure *failure)
+                                       enum weights_backend backend, bool hugepages,
+                                       uint64_t memory, uint32_t isa, unsigned int threads,
+                                       const struct kernels *kernels, struct failure *failure)
 {
-    static const struct {
-        enum lwcmem_backend backend;
-        const char *name;
-    } backends[] = {
-        [WEIGHTS_FUSED] = {LWCMEM_BACKEND_FUSED, "fused"},
-        [WEIGHTS_USER] = {LWCMEM_BACKEND_USER, "user"},
-        [WEIGHTS_KMOD] = {LWCMEM_BACKEND_KMOD, "kmod"},
+    static const enum lwcmem_backend backends[] = {
+        [WEIGHTS_AUTO] = LWCMEM_BACKEND_AUTO,
+        [WEIGHTS_FUSED] = LWCMEM_BACKEND_FUSED,
+        [WEIGHTS_USER] = LWCMEM_BACKEND_USER,
+        [WEIGHTS_KMOD] = LWCMEM_BACKEND_KMOD,
     };
     struct lwcmem_options options = {
-        .backend = backends[backend].backend,
+        .backend = backends[backend],
         .isa = isa,
         .threads = threads,
         .base = base,
@@ -324,7 +347,8 @@ struct weights *weights_open_container(const char *path, const char *base,
         free(self);
         return NULL;
     }
-    self->weights = (struct weights){&lwc_ops, kernels, backends[backend].name,
-                                     lwcmem_structure(self->model), path};
+    self->weights = (struct weights){
+        &lwc_ops, kernels, backend_name(lwcmem_backend(self->model)), lwcmem_structure(self->model),
+        path,     memory};
     return &self->weights;
 }

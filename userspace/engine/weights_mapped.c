@@ -146,20 +146,6 @@ int mapped_find(struct weights *weights, const char *name, struct weight_tensor 
     return 1;
 }
 
-int mapped_start(struct weights *weights, const struct weight_unit *units, size_t count,
-                 struct failure *failure)
-{
-    (void)weights, (void)units, (void)count, (void)failure;
-    return 0;
-}
-
-/* Mapped weights are always there. */
-int mapped_unit(struct weights *weights, size_t unit, struct failure *failure)
-{
-    (void)weights, (void)unit, (void)failure;
-    return 0;
-}
-
 static const uint8_t *row_at(const struct mapped *mapped, const struct weight_tensor *tensor,
                              uint64_t row)
 {

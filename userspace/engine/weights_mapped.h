@@ -49,9 +49,6 @@ void mapped_free(struct mapped *mapped);
 /* Operations of struct weights_ops. */
 int mapped_find(struct weights *weights, const char *name, struct weight_tensor *tensor,
                 struct failure *failure);
-int mapped_start(struct weights *weights, const struct weight_unit *units, size_t count,
-                 struct failure *failure);
-int mapped_unit(struct weights *weights, size_t unit, struct failure *failure);
 int mapped_prepare(struct weights *weights, uint64_t cols, struct activations *in,
                    struct failure *failure);
 int mapped_multiply(struct weights *weights, const struct weight_tensor *tensor,
@@ -65,8 +62,7 @@ int mapped_stored(struct weights *weights, const struct weight_tensor *tensor, u
                   struct failure *failure);
 
 #define MAPPED_OPS                                                                                 \
-    .find = mapped_find, .start = mapped_start, .wait = mapped_unit, .done = mapped_unit,          \
-    .prepare = mapped_prepare, .multiply = mapped_multiply, .rows = mapped_rows,                   \
-    .stored = mapped_stored
+    .find = mapped_find, .prepare = mapped_prepare, .multiply = mapped_multiply,                   \
+    .rows = mapped_rows, .stored = mapped_stored
 
 #endif

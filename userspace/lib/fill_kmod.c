@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The kmod backend: one thread reads the region into the ring's slots. It owns
+ * The kmod backend: one thread reads the region into the ring. It owns
  * an io_uring, so that many tiles are decoded in the kernel at once and no
- * thread that multiplies waits there. The slots are registered buffers if the
+ * thread that multiplies waits there. The ring is registered buffers if the
  * limit of locked memory allows; without io_uring the thread uses pread. What can
- * be is read past the region's page cache: tiles are decoded right into the slots,
+ * be is read past the region's page cache: tiles are decoded right into the ring,
  * and each is wanted once in a pass.
  */
 #include "ring.h"
@@ -43,7 +43,7 @@ struct stream {
     pthread_t thread;
     bool started;
     bool has_uring;
-    bool fixed; /* the slots are registered buffers */
+    bool fixed; /* the ring is registered buffers */
     struct io_uring uring;
     struct read reads[DEPTH];
     struct read *idle[DEPTH];
@@ -238,7 +238,7 @@ static void *give_up(struct stream *stream, int result)
 
 /*
  * Ends when the ring stops and no read is in flight: after that the kernel
- * does not write to the slots.
+ * does not write to the ring.
  */
 static void *serve_uring(void *argument)
 {
@@ -269,11 +269,11 @@ static void note(struct stream *stream, int error, const char *what, const char 
 {
     struct lwcmem_model *model = stream->target.model;
 
-    snprintf(model->notice, sizeof(model->notice), "%s: %s (%s), which is slower; %s",
-             container_path(model->container), what, strerror(error), advice);
+    model_notice(model, "%s: %s (%s), which is slower; %s", container_path(model->container), what,
+                 strerror(error), advice);
 }
 
-static int register_slots(struct stream *stream)
+static int register_ring(struct stream *stream)
 {
     uint64_t size = stream->target.size, count = (size + BUFFER_STRIDE - 1) / BUFFER_STRIDE;
     struct iovec *buffers;
@@ -321,7 +321,7 @@ static void choose(struct stream *stream)
         return;
     }
     stream->has_uring = true;
-    result = allowed == REGION_READ ? -ENOMEM : register_slots(stream);
+    result = allowed == REGION_READ ? -ENOMEM : register_ring(stream);
     stream->fixed = result == 0;
     if (result < 0)
         note_registration(stream, -result);
@@ -360,5 +360,11 @@ static void stop(void *state)
     free(stream);
 }
 
+static struct fill_share share(const struct lwcmem_model *model, uint64_t budget)
+{
+    (void)model, (void)budget;
+    return (struct fill_share){.task_bytes = READ_BYTES};
+}
+
 const struct fill_ops fill_kmod = {
-    .task_bytes = READ_BYTES, .from_region = true, .start = start, .stop = stop};
+    .from_region = true, .share = share, .start = start, .stop = stop};

@@ -46,6 +46,8 @@ void fused_close(struct lwcmem_model *model)
     if (model->map)
         munmap((void *)(uintptr_t)model->map, model->map_size);
     free((void *)model->checked);
+    model->map = NULL;
+    model->checked = NULL;
 }
 
 static int damaged(struct lwcmem_model *model, const struct lwc_object *object, uint64_t tile,

@@ -5,6 +5,8 @@
 #include "container/format_names.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,6 +15,19 @@ int model_report(const struct failure *failure, char error[LWCMEM_ERROR_SIZE])
 {
     memcpy(error, failure->text, sizeof(failure->text));
     return -1;
+}
+
+void model_notice(struct lwcmem_model *model, const char *format, ...)
+{
+    size_t length = strlen(model->notice);
+    char line[sizeof(model->notice)];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(line, sizeof(line), format, arguments);
+    va_end(arguments);
+    snprintf(model->notice + length, sizeof(model->notice) - length, "%s%s", length ? "\n" : "",
+             line);
 }
 
 static int start_workers(struct lwcmem_model *model, struct failure *failure)
@@ -55,14 +70,27 @@ static int find_structure(struct lwcmem_model *model, struct failure *failure)
     return 0;
 }
 
+/* The region, if there is to be one. */
+static int open_region(struct lwcmem_model *model, struct failure *failure)
+{
+    model->region = region_attach(model->container, REGION_ARENA, model->device, failure);
+    if (model->region < 0)
+        return -1;
+    model->direct = region_open_direct(model->region, &model->direct_align);
+    return 0;
+}
+
 static int open_model(struct lwcmem_model *model, const char *path,
                       const struct lwcmem_options *options, struct failure *failure)
 {
     model->threads = options && options->threads ? options->threads : 1;
     model->isa = options ? options->isa : 0;
     model->backend = options ? options->backend : LWCMEM_BACKEND_AUTO;
-    if (model->backend == LWCMEM_BACKEND_AUTO)
+    model->auto_backend = model->backend == LWCMEM_BACKEND_AUTO;
+    if (model->auto_backend)
         model->backend = LWCMEM_BACKEND_FUSED;
+    if (options && options->device && !(model->device = strdup(options->device)))
+        return fail(failure, "%s: out of memory", path);
     if (model->backend > LWCMEM_BACKEND_KMOD)
         return fail(failure, "%s: no such backend", path);
     model->container = dependency_open(path, options ? options->base : NULL, failure);
@@ -74,11 +102,7 @@ static int open_model(struct lwcmem_model *model, const char *path,
     model->kernels = kernels_select(model->workers[0].decoder.isa);
     if (model->backend == LWCMEM_BACKEND_FUSED)
         return fused_open(model, options, failure);
-    if (model->backend == LWCMEM_BACKEND_KMOD)
-        model->region = region_attach(model->container, REGION_ARENA, options->device, failure);
-    if (model->region >= 0)
-        model->direct = region_open_direct(model->region, &model->direct_align);
-    return model->backend == LWCMEM_BACKEND_KMOD && model->region < 0 ? -1 : 0;
+    return model->backend == LWCMEM_BACKEND_KMOD ? open_region(model, failure) : 0;
 }
 
 struct lwcmem_model *lwcmem_open(const char *path, const struct lwcmem_options *options,
@@ -123,6 +147,8 @@ void lwcmem_close(struct lwcmem_model *model)
     }
     free(model->workers);
     free(model->names);
+    free(model->units);
+    free(model->device);
     container_close(model->container);
     pthread_mutex_destroy(&model->rows_lock);
     free(model);
@@ -250,27 +276,99 @@ int lwcmem_rows(struct lwcmem_model *model, const struct lwcmem_tensor *tensor, 
     return model_report(&failure, error);
 }
 
-int lwcmem_ring_start(struct lwcmem_model *model, const struct lwcmem_unit *units, size_t count,
+/* Units and their tensors, in one piece of memory. */
+static int copy_units(struct lwcmem_model *model, const struct lwcmem_unit *units, size_t count,
+                      struct failure *failure)
+{
+    struct lwcmem_tensor *tensors;
+    size_t total = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (units[i].count > LWCMEM_UNIT_TENSORS)
+            return fail(failure, "a unit has %zu tensors; %d are allowed", units[i].count,
+                        LWCMEM_UNIT_TENSORS);
+        total += units[i].count;
+    }
+    model->units = malloc(count * sizeof(*model->units) + total * sizeof(*tensors));
+    if (!model->units)
+        return fail(failure, "%s: out of memory for the ring", container_path(model->container));
+    tensors = (struct lwcmem_tensor *)(model->units + count);
+    for (size_t i = 0; i < count; i++) {
+        model->units[i] = (struct lwcmem_unit){tensors, units[i].count};
+        memcpy(tensors, units[i].tensors, units[i].count * sizeof(*tensors));
+        tensors += units[i].count;
+    }
+    model->unit_count = count;
+    return 0;
+}
+
+/* Is the file too large for the memory? Then it is not mapped, but goes through the ring. */
+static void choose_backend(struct lwcmem_model *model, uint64_t memory, uint64_t used)
+{
+    struct failure failure;
+
+    if (!model->auto_backend || !memory || (used < memory && model->map_size <= memory - used))
+        return;
+    fused_close(model);
+    model->backend = LWCMEM_BACKEND_KMOD;
+    if (open_region(model, &failure) == 0)
+        return;
+    model->backend = LWCMEM_BACKEND_USER;
+    model_notice(model, "decoding in this process: %s", failure.text);
+}
+
+static const struct fill_ops *fill_of(const struct lwcmem_model *model)
+{
+    return model->backend == LWCMEM_BACKEND_KMOD ? &fill_kmod : &fill_user;
+}
+
+int lwcmem_plan(struct lwcmem_model *model, const struct lwcmem_unit *units, size_t count,
+                uint64_t *least, char error[LWCMEM_ERROR_SIZE])
+{
+    struct failure failure;
+
+    if (copy_units(model, units, count, &failure) < 0 ||
+        ring_least(model, fill_of(model), least, &failure) < 0)
+        return model_report(&failure, error);
+    return 0;
+}
+
+int lwcmem_ring_start(struct lwcmem_model *model, uint64_t memory, uint64_t used,
                       char error[LWCMEM_ERROR_SIZE])
 {
-    const struct fill_ops *fill = model->backend == LWCMEM_BACKEND_KMOD ? &fill_kmod : &fill_user;
     struct failure failure;
 
-    if (model->backend == LWCMEM_BACKEND_FUSED || !count)
+    model->limited = memory > 0;
+    choose_backend(model, memory, used);
+    if (model->backend == LWCMEM_BACKEND_FUSED || !model->unit_count)
         return 0;
-    return ring_new(model, fill, units, count, &failure) < 0 ? model_report(&failure, error) : 0;
+    return ring_new(model, fill_of(model), memory, used, &failure) < 0
+               ? model_report(&failure, error)
+               : 0;
 }
 
-int lwcmem_unit_wait(struct lwcmem_model *model, size_t unit, char error[LWCMEM_ERROR_SIZE])
+static int whole_unit(const struct lwcmem_model *model, size_t unit, struct lwcmem_part *part,
+                      struct failure *failure)
+{
+    if (unit >= model->unit_count)
+        return fail(failure, "%s: there is no unit %zu", container_path(model->container), unit);
+    *part = (struct lwcmem_part){.last = true};
+    for (size_t i = 0; i < model->units[unit].count; i++)
+        part->rows[i].count = model->units[unit].tensors[i].rows;
+    return 0;
+}
+
+int lwcmem_part_wait(struct lwcmem_model *model, size_t unit, struct lwcmem_part *part,
+                     char error[LWCMEM_ERROR_SIZE])
 {
     struct failure failure;
+    int result = model->ring ? ring_wait(model->ring, unit, part, &failure)
+                             : whole_unit(model, unit, part, &failure);
 
-    if (!model->ring)
-        return 0;
-    return ring_wait(model->ring, unit, &failure) < 0 ? model_report(&failure, error) : 0;
+    return result < 0 ? model_report(&failure, error) : 0;
 }
 
-int lwcmem_unit_done(struct lwcmem_model *model, size_t unit, char error[LWCMEM_ERROR_SIZE])
+int lwcmem_part_done(struct lwcmem_model *model, size_t unit, char error[LWCMEM_ERROR_SIZE])
 {
     struct failure failure;
 
@@ -284,14 +382,13 @@ static int multiply_ring(struct lwcmem_model *model, const struct lwcmem_tensor 
                          const struct activations *in, const struct products *out,
                          struct failure *failure)
 {
-    const uint8_t *bytes = model->ring ? ring_tensor(model->ring, tensor) : NULL;
+    const uint8_t *bytes = model->ring ? ring_rows(model->ring, tensor, first_row, rows) : NULL;
 
     if (!bytes)
-        return fail(failure, "%s: a tensor is multiplied outside of its unit",
+        return fail(failure, "%s: rows are multiplied outside of their part",
                     container_path(model->container));
-    kernels_multiply(model->kernels, tensor->dtype,
-                     bytes + first_row * lwc_dtype_bytes(tensor->dtype, tensor->cols), rows,
-                     tensor->cols, in, out, worker->scratch);
+    kernels_multiply(model->kernels, tensor->dtype, bytes, rows, tensor->cols, in, out,
+                     worker->scratch);
     worker_count(&worker->rows_buffered, rows);
     return 0;
 }
@@ -351,7 +448,9 @@ int lwcmem_multiply(struct lwcmem_model *model, const struct lwcmem_tensor *tens
 
 void lwcmem_counters(const struct lwcmem_model *model, struct lwcmem_counters *counters)
 {
-    *counters = (struct lwcmem_counters){.tiles_decoded = model->tiles_decoded};
+    *counters = (struct lwcmem_counters){.tiles_decoded = model->tiles_decoded,
+                                         .bytes_read = model->bytes_read,
+                                         .bytes_past = model->bytes_past};
     for (unsigned int i = 0; i <= model->threads; i++) {
         counters->rows_fused += model->workers[i].rows_fused;
         counters->rows_eligible += model->workers[i].rows_eligible;

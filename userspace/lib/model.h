@@ -74,9 +74,18 @@ struct lwcmem_model {
     uint32_t direct_align; /* of offset and length there */
     enum region_reads reads;
     uint32_t read_limit; /* for tests: most bytes that one read asks for; 0: all */
-    char notice[512];
-    atomic_ullong tiles_decoded; /* by the threads of the ring */
+    char notice[1024];
+    bool auto_backend;
+    bool limited; /* memory was given to lwcmem_ring_start */
+    char *device; /* as in the options, for what is chosen later; or NULL */
+    struct lwcmem_unit *units;
+    size_t unit_count;
+    atomic_ullong tiles_decoded, bytes_read, bytes_past; /* by the threads of the ring */
 };
+
+/* Add a line to the model's notice. */
+__attribute__((format(printf, 2, 3))) void model_notice(struct lwcmem_model *model,
+                                                        const char *format, ...);
 
 /* The message of a failure to the caller of the library: -1. */
 int model_report(const struct failure *failure, char error[LWCMEM_ERROR_SIZE]);

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The ring of the backends that decode ahead: two slots, each as large as the
- * largest unit. Units are numbered on and on over all passes (turn); turn t
- * uses unit t mod count and slot t mod 2. A turn's slot is filled in tasks,
- * each a run of whole tiles of one tensor, as soon as the slot is free.
+ * The ring of the backends that decode ahead: memory through which the pieces of
+ * every pass (ring_plan.h) flow in order, on and on (turn), each at the place
+ * behind the one before it. A turn is filled in tasks, each a run of whole tiles
+ * of one tensor, as soon as turns that are done have left room for it.
  *
- * The ring knows whose turn it is; how bytes get into a slot is the fill's.
+ * The ring knows whose turn it is; how bytes get into it is the fill's.
  */
 #ifndef LWC_LIB_RING_H
 #define LWC_LIB_RING_H
 
 #include "model.h"
+#include "ring_plan.h"
 
 /*
  * A task: tiles [tile, tile + tiles) of the object go to out, size bytes. Behind
@@ -18,6 +19,7 @@
  */
 struct task {
     uint64_t turn;
+    uint64_t number; /* of the pass */
     const struct lwc_object *object;
     uint64_t tile;
     uint64_t tiles;
@@ -31,35 +33,51 @@ struct task {
 struct fill_target {
     struct ring *ring;
     struct lwcmem_model *model;
+    uint64_t budget; /* bytes for the ring and the fill's own buffers */
     uint8_t *memory; /* all tasks' out lie in it */
     size_t size;
 };
 
-/* A way to fill slots. */
-struct fill_ops {
+/* What a fill takes of a budget. */
+struct fill_share {
+    uint64_t own;        /* for its own buffers */
     uint32_t task_bytes; /* as many tiles as fit are a task; at least one */
-    bool from_region;    /* tensors must have a place in the arena */
+};
+
+/* A way to fill the ring. */
+struct fill_ops {
+    bool from_region; /* tensors must have a place in the arena */
+    /* With a budget of 0, the least that works. */
+    struct fill_share (*share)(const struct lwcmem_model *model, uint64_t budget);
     /*
      * Start threads that take tasks until there are no more. 0, or -1 with a
      * message. *state is for stop, which is called after a failure, too.
      */
     int (*start)(const struct fill_target *target, void **state, struct failure *failure);
-    /* The ring hands out no more tasks. After it nothing writes to the slots. NULL is allowed. */
+    /* The ring hands out no more tasks. After it nothing writes to the ring. NULL is allowed. */
     void (*stop)(void *state);
 };
 
-/* Tiles are decoded by as many threads as multiply. */
+/* Tiles are read and decoded by as many threads as multiply. */
 extern const struct fill_ops fill_user;
 /* Tiles are read from the model's region by one thread that owns an io_uring. */
 extern const struct fill_ops fill_kmod;
 
-int ring_new(struct lwcmem_model *model, const struct fill_ops *fill,
-             const struct lwcmem_unit *units, size_t count, struct failure *failure);
+/* Of the model's units, bytes with which a ring works. */
+int ring_least(struct lwcmem_model *model, const struct fill_ops *fill, uint64_t *least,
+               struct failure *failure);
+/*
+ * Of the model's units. memory: bytes for everything, of which the caller has
+ * used some; 0: what is good. Sets model->ring, also in a failure.
+ */
+int ring_new(struct lwcmem_model *model, const struct fill_ops *fill, uint64_t memory,
+             uint64_t used, struct failure *failure);
 void ring_free(struct ring *ring); /* NULL is allowed */
-int ring_wait(struct ring *ring, size_t unit, struct failure *failure);
+int ring_wait(struct ring *ring, size_t unit, struct lwcmem_part *part, struct failure *failure);
 int ring_done(struct ring *ring, size_t unit, struct failure *failure);
-/* The tensor's bytes in the unit that is in use; NULL if it is not one of its. */
-const uint8_t *ring_tensor(struct ring *ring, const struct lwcmem_tensor *tensor);
+/* Rows of the tensor in the part that is in use; NULL if they are not all in it. */
+const uint8_t *ring_rows(struct ring *ring, const struct lwcmem_tensor *tensor, uint64_t first_row,
+                         uint64_t rows);
 /* Bytes of all finished tasks together: the three agree with each other. */
 void ring_counters(struct ring *ring, struct lwcmem_counters *counters);
 

@@ -164,8 +164,8 @@ static int open_entrant(struct race *race, const char *path, struct failure *fai
     start = seconds_now();
     entrant->path = options.path = path;
     if (race->count > 1) { /* what is compared with has no backend to choose */
-        options.auto_backend = true;
-        options.backend = WEIGHTS_FUSED;
+        options.backend = WEIGHTS_AUTO;
+        options.memory = 0;
         options.base = NULL;
     }
     if (model_open(&options, &entrant->model, failure) < 0 ||

@@ -5,8 +5,8 @@
  * A backend says how weights get to the multiplication:
  *   fused  compressed tiles mapped, decoded in registers (bf16) or to a
  *          per-thread buffer that stays in cache
- *   user   threads of the library decode the next unit of tensors into a ring
- *          of buffers while the current one multiplies
+ *   user   threads of the library read the container and decode what is next
+ *          into a ring of buffers while other rows multiply
  *   kmod   the same ring, filled from a region of the kernel module, which
  *          decodes: a thread of the library reads it by io_uring READ_FIXED
  *          into registered buffers, or by less if the process may not do that
@@ -20,10 +20,11 @@
  * backend but the kernel module's own interface: lwcmem/uapi/lwcmem.h is its
  * manual, and arena_offset below says where a tensor is in a region.
  *
- * Order of use: lwcmem_open; lwcmem_find for each tensor; lwcmem_ring_start
- * with the units in the order in which every pass uses them; then per pass,
- * for each unit: lwcmem_unit_wait, lwcmem_prepare, lwcmem_multiply by any
- * threads, lwcmem_unit_done. lwcmem_rows may be called at any time after open.
+ * Order of use: lwcmem_open; lwcmem_find for each tensor; lwcmem_plan with the
+ * units in the order in which every pass uses them; lwcmem_ring_start; then per
+ * pass, for each unit: lwcmem_prepare, and until its last part lwcmem_part_wait,
+ * lwcmem_multiply of the part's rows by any threads, lwcmem_part_done.
+ * lwcmem_rows may be called at any time after open.
  *
  * Functions return 0, or -1 with a message in error (one line, names the file,
  * what is wrong and what to do). Thread safety is said at each function.
@@ -48,7 +49,7 @@ extern "C" {
 #define LWC_ISA_AVX512 (1u << 3)
 
 enum lwcmem_backend {
-    LWCMEM_BACKEND_AUTO, /* fused */
+    LWCMEM_BACKEND_AUTO, /* fused; for a model larger than the memory kmod, or else user */
     LWCMEM_BACKEND_FUSED,
     LWCMEM_BACKEND_USER,
     LWCMEM_BACKEND_KMOD,
@@ -91,6 +92,8 @@ struct lwcmem_counters {
     uint64_t bytes_kernel;  /* of bytes_ring, those read from a region of the kernel module */
     uint64_t bytes_fixed;   /* of bytes_kernel, those by io_uring READ_FIXED */
     uint64_t bytes_direct;  /* of bytes_kernel, those past the region's page cache */
+    uint64_t bytes_read;    /* stored bytes that this library read for the ring */
+    uint64_t bytes_past;    /* of bytes_read, those past the page cache */
 };
 
 /* options may be NULL. NULL with a message in error. */
@@ -98,7 +101,8 @@ struct lwcmem_model *lwcmem_open(const char *path, const struct lwcmem_options *
                                  char error[LWCMEM_ERROR_SIZE]);
 void lwcmem_close(struct lwcmem_model *model); /* NULL is allowed; no call may be under way */
 
-/* The backend in use (never AUTO), and the name of the ISA of its kernels. Any thread. */
+/* The backend in use (never AUTO; it may change in lwcmem_ring_start), and the name of the ISA of
+ * its kernels. Any thread. */
 enum lwcmem_backend lwcmem_backend(const struct lwcmem_model *model);
 const char *lwcmem_isa(const struct lwcmem_model *model);
 /* LEVELS structure of the first bf16 tensor that has one, as info prints it; "none". Any thread. */
@@ -145,26 +149,54 @@ int lwcmem_file_next(struct lwcmem_model *model, uint64_t *at, struct lwcmem_fil
 int lwcmem_file_read(struct lwcmem_model *model, const char *name, uint64_t offset, void *out,
                      size_t size, char error[LWCMEM_ERROR_SIZE]);
 
+#define LWCMEM_UNIT_TENSORS 8
+
+/* Tensors that are multiplied one after another: matrices of the same vectors, say. */
 struct lwcmem_unit {
     const struct lwcmem_tensor *tensors;
-    size_t count;
+    size_t count; /* up to LWCMEM_UNIT_TENSORS */
+};
+
+struct lwcmem_range {
+    uint64_t first, count;
+};
+
+/* What is in memory of a unit at once. */
+struct lwcmem_part {
+    struct lwcmem_range rows[LWCMEM_UNIT_TENSORS]; /* of each tensor of the unit */
+    bool last;                                     /* the unit has no more rows behind these */
 };
 
 /*
- * Say which tensors every pass uses, in order, in units (a layer is a unit; a
- * large matrix may be one by itself). Copies its arguments. Starts to fill the
- * ring (two slots of the size of the largest unit, in explicit huge pages if
- * the pool has enough) with the first units. A no-op for fused. Once, before
- * the first lwcmem_unit_wait.
+ * Say which tensors every pass uses, in order. Copies its arguments. *least:
+ * bytes that lwcmem_ring_start needs, if the model does not fit. Once.
  */
-int lwcmem_ring_start(struct lwcmem_model *model, const struct lwcmem_unit *units, size_t count,
+int lwcmem_plan(struct lwcmem_model *model, const struct lwcmem_unit *units, size_t count,
+                uint64_t *least, char error[LWCMEM_ERROR_SIZE]);
+
+/*
+ * Start to fill the ring (in explicit huge pages if the pool has enough). Once,
+ * before the first lwcmem_part_wait.
+ *
+ * memory: bytes that all of the process' weights may take, and `used` bytes that
+ * the caller takes of them for other things; what is not enough is an error that says
+ * what is. The container is then read past the page cache where its file system
+ * allows it. 0: a ring of the library's choice, and through the page cache. It
+ * counts the ring, buffers and what threads decode with, not what fused maps.
+ */
+int lwcmem_ring_start(struct lwcmem_model *model, uint64_t memory, uint64_t used,
                       char error[LWCMEM_ERROR_SIZE]);
 
-/* Block until the unit is in memory. One thread; units in order, cyclic. */
-int lwcmem_unit_wait(struct lwcmem_model *model, size_t unit, char error[LWCMEM_ERROR_SIZE]);
+/*
+ * Block until rows of the unit are in memory: the first ones of a pass, then
+ * those behind them, a part after another; fused has all in one. One thread;
+ * units in order, cyclic, and no unit is left out.
+ */
+int lwcmem_part_wait(struct lwcmem_model *model, size_t unit, struct lwcmem_part *part,
+                     char error[LWCMEM_ERROR_SIZE]);
 
-/* The unit is not used any more in this pass: its slot takes the next. The same thread. */
-int lwcmem_unit_done(struct lwcmem_model *model, size_t unit, char error[LWCMEM_ERROR_SIZE]);
+/* The part is not used any more: its room is for what comes. The same thread. */
+int lwcmem_part_done(struct lwcmem_model *model, size_t unit, char error[LWCMEM_ERROR_SIZE]);
 
 /*
  * Get n vectors of cols floats at x + t * x_stride ready for products: brings
@@ -182,9 +214,9 @@ int lwcmem_prepare(struct lwcmem_model *model, const float *x, size_t x_stride, 
  * x + t * x_stride, added up as said above. BF16, F16, F32,
  * and of the types in blocks that GGUF has Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K,
  * Q5_K and Q6_K, which become fp32 first.
- * first_row is a multiple of row_grain. Between wait and done of the tensor's
- * unit. Any number of threads up to options.threads, each with its own worker
- * number (0..threads-1).
+ * first_row is a multiple of row_grain from the part's first. Between wait and
+ * done of a part that has the rows. Any number of threads up to options.threads, each with its own
+ * worker number (0..threads-1).
  */
 int lwcmem_multiply(struct lwcmem_model *model, const struct lwcmem_tensor *tensor,
                     unsigned int worker, uint64_t first_row, uint64_t rows, const float *x,
@@ -212,9 +244,10 @@ int lwcmem_region(const struct lwcmem_model *model, struct lwcmem_region *region
                   char error[LWCMEM_ERROR_SIZE]);
 
 /*
- * One line for the user if the backend works, but in a slower way than it
- * could, with what to do about it: no io_uring, no registered buffers. Else
- * NULL. To ask after lwcmem_ring_start; valid until lwcmem_close. Any thread.
+ * Lines for the user, without a newline behind the last, if the backend works,
+ * but in a slower way than it could, with what to do about it: no io_uring, no
+ * registered buffers, no direct I/O. Else NULL. To ask after lwcmem_ring_start;
+ * valid until lwcmem_close. Any thread.
  */
 const char *lwcmem_notice(const struct lwcmem_model *model);
 
