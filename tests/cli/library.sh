@@ -53,7 +53,7 @@ import numpy as np
 raw = open(sys.argv[1] + "/model.safetensors", "rb").read()
 start = 8 + int.from_bytes(raw[:8], "little")
 header = json.loads(raw[8:start])
-def square(name):
+def square(name, total=0.0):
     entry = header[name]
     a, b = (start + at for at in entry["data_offsets"])
     if entry["dtype"] == "BF16":
@@ -67,7 +67,6 @@ def square(name):
         lanes[:, :part.shape[1]] += part
     for step in (32, 16, 8, 4, 2, 1):
         lanes[:, :step] += lanes[:, step:2 * step]
-    total = 0.0
     for value in lanes[:, 0]:
         total += float(value) * float(value)
     return total
@@ -81,7 +80,7 @@ while "model.layers.%d.mlp.up_proj.weight" % layers in header:
 for layer in list(range(layers)) * 2:
     total = 0.0
     for matrix in matrices:
-        total += square("model.layers.%d.%s.weight" % (layer, matrix))
+        total = square("model.layers.%d.%s.weight" % (layer, matrix), total)
     print("layer %d: norm %.9g" % (layer, math.sqrt(total)))
 PYTHON
 names="random-aligned-bf16 random-odd-fp16" tensor=model.layers.1.mlp.down_proj.weight
@@ -101,6 +100,7 @@ for kind in shared static; do
 	for name in $names; do
 		check "fused, $kind: $name" prints "$name.fused" $kind/fused "$name.lwc" $tensor
 		check "stream, $kind: $name" prints "$name.stream" $kind/stream "$name.lwc"
+		check "stream in a limit, $kind: $name" prints "$name.stream" $kind/stream "$name.lwc" user 8000000
 	done
 	refuse "fused, $kind: no such file" 1 "fused: none.lwc: " $kind/fused none.lwc $tensor
 	refuse "fused, $kind: no such tensor" 1 "fused: no such tensor" $kind/fused random-odd-fp16.lwc none
