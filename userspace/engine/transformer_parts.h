@@ -112,4 +112,10 @@ uint64_t transformer_scores_bytes(const struct transformer *t, uint32_t position
 int attention_place(struct transformer *t, uint32_t layer, struct failure *failure);
 int attention_run(struct transformer *t, uint32_t layer, struct failure *failure);
 
+/* Room for a pass of rows tokens, for scores of so many positions, for rows of logits. */
+int reserve_rows(struct transformer *t, uint32_t rows, struct failure *failure);
+int reserve_scores(struct transformer *t, uint32_t positions, struct failure *failure);
+int reserve_logits(struct transformer *t, uint32_t rows, struct failure *failure);
+void free_buffers(struct transformer *t);
+
 #endif
