@@ -7,8 +7,10 @@
 #include "region.h"
 
 #include <errno.h>
+#include <linux/mempolicy.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define HUGE_PAGE ((size_t)2 << 20)
@@ -28,6 +30,21 @@ static const uint8_t *map_shared(struct container *container, const char *device
     return map == MAP_FAILED ? NULL : map;
 }
 
+#define NODES_MAX 1024
+
+/*
+ * Pages of all memory nodes by turns: threads of all nodes read the copy, and
+ * its pages would else come from the node of the one that makes it. Where
+ * there is one node, or the kernel does not do it, nothing changes.
+ */
+static void spread(void *map, size_t size)
+{
+    unsigned long nodes[NODES_MAX / (8 * sizeof(unsigned long))] = {0};
+
+    if (syscall(SYS_get_mempolicy, NULL, nodes, NODES_MAX, NULL, MPOL_F_MEMS_ALLOWED) == 0)
+        (void)syscall(SYS_mbind, map, size, MPOL_INTERLEAVE, nodes, NODES_MAX, 0);
+}
+
 /* Not mapped yet, and at a multiple of a huge page. */
 static uint8_t *reserve(size_t size)
 {
@@ -42,6 +59,7 @@ static uint8_t *reserve(size_t size)
     map += before;
     munmap(map + ((size + 4095) & ~(size_t)4095), HUGE_PAGE - before);
     madvise(map, size, MADV_HUGEPAGE);
+    spread(map, size);
     return map;
 }
 
