@@ -19,9 +19,12 @@
 /* Lanes that go over all columns together. */
 #define LANES_PANEL_LANES (LANES_PANEL_VECTORS * LANES_WIDTH)
 
+/* Vectors of the panel that begins with `first`: there is code for six, three, two and one. */
 static size_t panel_of(size_t n, size_t first)
 {
-    return n - first < LANES_PANEL ? n - first : LANES_PANEL;
+    size_t left = n - first;
+
+    return left >= LANES_PANEL ? LANES_PANEL : left >= 3 ? 3 : left;
 }
 
 /* Panels one after another; in each by lanes, columns, vectors. Columns beyond the last 64: not. */
@@ -29,7 +32,7 @@ static void pack(const struct activations *in, size_t cols, float *out)
 {
     size_t whole = cols - cols % LANES;
 
-    for (size_t first = 0; first < in->n; first += LANES_PANEL)
+    for (size_t first = 0; first < in->n; first += panel_of(in->n, first))
         for (size_t lane = 0; lane < LANES; lane += LANES_PANEL_LANES)
             for (size_t c = lane; c < whole; c += LANES)
                 for (size_t t = first; t < first + panel_of(in->n, first); t++) {
@@ -39,38 +42,63 @@ static void pack(const struct activations *in, size_t cols, float *out)
 }
 
 /*
- * Sums of `rows` rows and `panel` vectors in LANES_PANEL_VECTORS vectors of the
- * lanes from v on, over whole groups of 64; x: where they begin in the panel.
+ * Sums of LANES_PANEL_ROWS rows, the last of which may be the same one, and
+ * `panel` vectors in LANES_PANEL_VECTORS vectors of the lanes from v on, over
+ * whole groups of 64; x: where they begin in the panel.
  */
 static inline __attribute__((always_inline)) void
-lanes_panel_vector(enum lwc_dtype dtype, const uint8_t *weights, size_t row_bytes, size_t whole,
-                   const float *x, size_t v, float *sums, size_t rows, size_t panel)
+lanes_panel_vector(enum lwc_dtype dtype, const uint8_t *const weights[LANES_PANEL_ROWS],
+                   size_t whole, const float *x, size_t v, float *sums[LANES_PANEL_ROWS],
+                   size_t panel)
 {
     lanes_vector acc[LANES_PANEL_ROWS][LANES_PANEL][LANES_PANEL_VECTORS];
 
-    for (size_t i = 0; i < rows; i++)
+    for (size_t i = 0; i < LANES_PANEL_ROWS; i++)
         for (size_t t = 0; t < panel; t++)
             for (size_t u = 0; u < LANES_PANEL_VECTORS; u++)
                 acc[i][t][u] = lanes_zero();
     for (size_t c = v * LANES_WIDTH; c < whole; c += LANES, x += panel * LANES_PANEL_LANES)
-        for (size_t i = 0; i < rows; i++)
+        for (size_t i = 0; i < LANES_PANEL_ROWS; i++)
             for (size_t u = 0; u < LANES_PANEL_VECTORS; u++) {
-                lanes_vector w = lanes_weights(dtype, weights + i * row_bytes, c + u * LANES_WIDTH);
+                lanes_vector w = lanes_weights(dtype, weights[i], c + u * LANES_WIDTH);
 
                 for (size_t t = 0; t < panel; t++)
                     acc[i][t][u] = lanes_fma(
                         w, lanes_load(x + t * LANES_PANEL_LANES + u * LANES_WIDTH), acc[i][t][u]);
             }
-    for (size_t i = 0; i < rows; i++)
+    for (size_t i = 0; i < LANES_PANEL_ROWS; i++)
         for (size_t t = 0; t < panel; t++)
             for (size_t u = 0; u < LANES_PANEL_VECTORS; u++)
-                lanes_store(sums + (i * LANES_PANEL + t) * LANES + (v + u) * LANES_WIDTH,
-                            acc[i][t][u]);
+                lanes_store(sums[i] + t * LANES + (v + u) * LANES_WIDTH, acc[i][t][u]);
+}
+
+/* Up to LANES_PANEL_PART rows times `panel` vectors, in lanes: a line of sums for each row. */
+static inline __attribute__((always_inline)) void
+lanes_panel_sums(enum lwc_dtype dtype, const uint8_t *weights, size_t row_bytes, size_t rows,
+                 size_t whole, const float *packed, float (*sums)[LANES_PANEL * LANES],
+                 size_t panel)
+{
+    for (size_t v = 0; v < LANES_VECTORS; v += LANES_PANEL_VECTORS) {
+        const float *at = packed + v * LANES_WIDTH * (whole / LANES) * panel;
+
+        for (size_t r = 0; r < rows; r += LANES_PANEL_ROWS) {
+            const uint8_t *from[LANES_PANEL_ROWS];
+            float *to[LANES_PANEL_ROWS];
+
+            for (size_t i = 0; i < LANES_PANEL_ROWS; i++) {
+                size_t row = r + i < rows ? r + i : rows - 1;
+
+                from[i] = weights + row * row_bytes;
+                to[i] = sums[row];
+            }
+            lanes_panel_vector(dtype, from, whole, at, v, to, panel);
+        }
+    }
 }
 
 /* The last columns of one row and vector, and the first steps of the tree. */
-static inline __attribute__((always_inline)) lanes_vector
-lanes_panel_fold(const float *sums, const float *tail, const float *x, size_t count)
+static lanes_vector lanes_panel_fold(const float *sums, const float *tail, const float *x,
+                                     size_t count)
 {
     lanes_vector acc[LANES_VECTORS];
 
@@ -81,37 +109,23 @@ lanes_panel_fold(const float *sums, const float *tail, const float *x, size_t co
     return lanes_fold(acc);
 }
 
-/* Up to LANES_PANEL_PART rows times `panel` vectors; x: the vectors themselves. */
-static inline __attribute__((always_inline)) void
-lanes_panel(enum lwc_dtype dtype, const uint8_t *weights, size_t rows, size_t cols,
-            const float *packed, const float *x, size_t x_stride, float *y, size_t y_stride,
-            size_t panel)
+/* Sums to results. weights: of the rows, from their last columns on; x: the vectors, likewise. */
+static void lanes_panel_finish(enum lwc_dtype dtype, const uint8_t *weights, size_t row_bytes,
+                               size_t rows, size_t last, float (*sums)[LANES_PANEL * LANES],
+                               const float *x, size_t x_stride, float *y, size_t y_stride,
+                               size_t panel)
 {
-    size_t element = dtype == LWC_DTYPE_F32 ? 4 : 2, row_bytes = cols * element;
-    size_t whole = cols - cols % LANES, waiting = 0;
-    _Alignas(64) float sums[LANES_PANEL_PART][LANES_PANEL * LANES];
     float tail[LANES], out[LANES_WIDTH], *to[LANES_WIDTH];
     lanes_vector folded[LANES_WIDTH];
+    size_t waiting = 0;
 
-    for (size_t v = 0; v < LANES_VECTORS; v += LANES_PANEL_VECTORS) {
-        const float *at = packed + v * LANES_WIDTH * (whole / LANES) * panel;
-        size_t r = 0;
-
-        for (; r + LANES_PANEL_ROWS <= rows; r += LANES_PANEL_ROWS)
-            lanes_panel_vector(dtype, weights + r * row_bytes, row_bytes, whole, at, v, sums[r],
-                               LANES_PANEL_ROWS, panel);
-        for (; r < rows; r++)
-            lanes_panel_vector(dtype, weights + r * row_bytes, row_bytes, whole, at, v, sums[r], 1,
-                               panel);
-    }
     for (size_t i = 0; i < LANES_WIDTH; i++)
         folded[i] = lanes_zero();
     for (size_t r = 0; r < rows; r++) {
-        if (cols > whole)
-            lanes_tail(dtype, weights + r * row_bytes + whole * element, cols - whole, tail);
+        if (last)
+            lanes_tail(dtype, weights + r * row_bytes, last, tail);
         for (size_t t = 0; t < panel; t++) {
-            folded[waiting] =
-                lanes_panel_fold(sums[r] + t * LANES, tail, x + t * x_stride + whole, cols - whole);
+            folded[waiting] = lanes_panel_fold(sums[r] + t * LANES, tail, x + t * x_stride, last);
             to[waiting++] = y + t * y_stride + r;
             if (waiting < LANES_WIDTH && (t + 1 < panel || r + 1 < rows))
                 continue;
@@ -124,33 +138,38 @@ lanes_panel(enum lwc_dtype dtype, const uint8_t *weights, size_t rows, size_t co
 }
 
 /* All rows times n vectors that are packed. */
-static inline __attribute__((always_inline)) void
-lanes_panels(enum lwc_dtype dtype, const uint8_t *weights, size_t rows, size_t cols,
-             const struct activations *in, const struct products *out)
+static void lanes_panels(enum lwc_dtype dtype, const uint8_t *weights, size_t rows, size_t cols,
+                         const struct activations *in, const struct products *out)
 {
-    size_t row_bytes = cols * (dtype == LWC_DTYPE_F32 ? 4 : 2), part;
+    size_t element = dtype == LWC_DTYPE_F32 ? 4 : 2, row_bytes = cols * element;
+    size_t last = cols % LANES, whole = cols - last, part;
+    _Alignas(64) float sums[LANES_PANEL_PART][LANES_PANEL * LANES];
 
     for (size_t r = 0; r < rows; r += part) {
         const uint8_t *at = weights + r * row_bytes;
 
         part = rows - r < LANES_PANEL_PART ? rows - r : LANES_PANEL_PART;
-        for (size_t t = 0; t < in->n; t += LANES_PANEL) {
-            const float *packed = in->packed + t * (cols - cols % LANES);
-            const float *x = in->x + t * in->x_stride;
-            float *y = out->y + t * out->y_stride + r;
+        for (size_t t = 0, panel; t < in->n; t += panel) {
+            const float *packed = in->packed + t * whole;
 
-            switch (panel_of(in->n, t)) {
-#define LANES_PANEL_CASE(count)                                                                    \
-    case count:                                                                                    \
-        lanes_panel(dtype, at, part, cols, packed, x, in->x_stride, y, out->y_stride, count);      \
+            panel = panel_of(in->n, t);
+#define LANES_PANEL_CASE(of, count)                                                                \
+    case (of)*LANES_PANEL + (count)-1:                                                             \
+        lanes_panel_sums(of, at, row_bytes, part, whole, packed, sums, count);                     \
         break
-                LANES_PANEL_CASE(1);
-                LANES_PANEL_CASE(2);
-                LANES_PANEL_CASE(3);
-                LANES_PANEL_CASE(4);
-                LANES_PANEL_CASE(5);
-                LANES_PANEL_CASE(LANES_PANEL);
+#define LANES_PANEL_CASES(of)                                                                      \
+    LANES_PANEL_CASE(of, 1);                                                                       \
+    LANES_PANEL_CASE(of, 2);                                                                       \
+    LANES_PANEL_CASE(of, 3);                                                                       \
+    LANES_PANEL_CASE(of, LANES_PANEL)
+            switch ((size_t)dtype * LANES_PANEL + panel - 1) {
+                LANES_PANEL_CASES(LWC_DTYPE_BF16);
+                LANES_PANEL_CASES(LWC_DTYPE_F16);
+                LANES_PANEL_CASES(LWC_DTYPE_F32);
             }
+            lanes_panel_finish(dtype, at + whole * element, row_bytes, part, last, sums,
+                               in->x + t * in->x_stride + whole, in->x_stride,
+                               out->y + t * out->y_stride + r, out->y_stride, panel);
         }
     }
 }
