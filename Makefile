@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# make: build/lwcmem and build/liblwcmem.a. make check: everything to pass the tests.
+# make: build/lwcmem and build/liblwcmem.{a,so}. make check: everything to pass the tests.
 B ?= build
 CC ?= gcc
+OBJCOPY ?= objcopy
 KDIR ?= /lib/modules/$(shell uname -r)/build
 OPT ?= -O2 -g
 SAN ?=
@@ -23,22 +24,37 @@ isa-avx2 := -O3 $(isa-bmi2) -mavx2 -mfma -mf16c
 isa-avx512 := $(isa-avx2) -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vbmi -mavx512vbmi2 -mgfni
 isa-flags = $(if $(findstring _avx512,$1),$(isa-avx512),$(if $(findstring _avx2,$1),$(isa-avx2),$(if $(findstring _bmi2,$1),$(isa-bmi2))))
 
-all: $(B)/lwcmem $(B)/liblwcmem.a
+all: $(B)/lwcmem $(B)/liblwcmem.a $(B)/liblwcmem.so
 
 $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(BASE) $(call isa-flags,$(notdir $*)) -MMD -MP -c $< -o $@
 
-$(B)/liblwcmem.a: $(LIB_OBJ)
+# With all its names, for the tool and the tests, which call its parts.
+$(B)/internal.a: $(LIB_OBJ)
 	@rm -f $@
 	ar rcs $@ $^
 
-$(B)/lwcmem: $(CLI_OBJ) $(B)/liblwcmem.a
+# For other programs: what the map does not export is local, also in the archive, so that no name clashes with theirs.
+LIB_MAP := userspace/lib/liblwcmem.map
+LIB_FUNCTIONS := $(shell sed -n 's/^\t\(lwcmem_[a-z0-9_]*\);$$/\1/p' $(LIB_MAP))
+$(B)/liblwcmem.so.0: $(LIB_OBJ) $(LIB_MAP)
+	$(CC) $(SAN) -shared -Wl,-soname,$(@F) -Wl,--version-script=$(LIB_MAP) -Wl,-z,defs -Wl,--as-needed \
+		$(LIB_OBJ) $(LIBS_lib) -o $@
+$(B)/liblwcmem.so: $(B)/liblwcmem.so.0
+	ln -sf $(<F) $@
+$(B)/liblwcmem.a: $(LIB_OBJ) $(LIB_MAP)
+	@rm -f $@
+	$(LD) -r $(LIB_OBJ) -o $(B)/liblwcmem.o
+	$(OBJCOPY) $(LIB_FUNCTIONS:%=-G %) $(B)/liblwcmem.o
+	ar rcs $@ $(B)/liblwcmem.o
+
+$(B)/lwcmem: $(CLI_OBJ) $(B)/internal.a
 	$(CC) $(SAN) $^ $(LIBS_lib) $(LIBS_cli) -o $@
 
 # Unit tests: one program a file, linked with everything but the tool's main.
 UNIT := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
-$(B)/tests/%: $(B)/tests/unit/%.o $(filter-out %/cli/main.o,$(CLI_OBJ)) $(B)/liblwcmem.a
+$(B)/tests/%: $(B)/tests/unit/%.o $(filter-out %/cli/main.o,$(CLI_OBJ)) $(B)/internal.a
 	@mkdir -p $(@D)
 	$(CC) $(SAN) $^ -lcmocka $(LIBS_lib) $(LIBS_cli) -o $@
 # The independent reference of the engine.
@@ -46,11 +62,11 @@ $(B)/tests/reference: tests/models/reference.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O3 -march=native $(WARN) $< -lm -o $@
 # Tokens, texts and templates for the comparison with other implementations.
-$(B)/tests/tokenize $(B)/tests/render: $(B)/tests/%: $(B)/tests/models/%.o $(filter-out %/cli/main.o,$(CLI_OBJ)) $(B)/liblwcmem.a
+$(B)/tests/tokenize $(B)/tests/render: $(B)/tests/%: $(B)/tests/models/%.o $(filter-out %/cli/main.o,$(CLI_OBJ)) $(B)/internal.a
 	@mkdir -p $(@D)
 	$(CC) $(SAN) $^ $(LIBS_lib) $(LIBS_cli) -o $@
 # Decoders and kernels for tests/bench/peers.py.
-$(B)/tests/ours.so: $(B)/tests/bench/ours.o $(filter-out %/cli/main.o,$(CLI_OBJ)) $(B)/liblwcmem.a
+$(B)/tests/ours.so: $(B)/tests/bench/ours.o $(filter-out %/cli/main.o,$(CLI_OBJ)) $(B)/internal.a
 	$(CC) $(SAN) -shared $^ $(LIBS_lib) $(LIBS_cli) -o $@
 unit-programs: $(UNIT) $(B)/tests/reference $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/read_*.c)) $(B)/tests/tokenize $(B)/tests/render
 
@@ -62,10 +78,10 @@ modules:
 # Programs that test it in a guest (tests/vm): one a file, lib*.c goes into all of them.
 KSELFTEST_LIB := $(wildcard tests/kselftest/lib*.c)
 KSELFTEST := $(filter-out $(KSELFTEST_LIB),$(wildcard tests/kselftest/*.c))
-$(B)/kselftest/%: tests/kselftest/%.c $(KSELFTEST_LIB) $(wildcard tests/kselftest/*.h uapi/*.h) $(B)/liblwcmem.a Makefile
+$(B)/kselftest/%: tests/kselftest/%.c $(KSELFTEST_LIB) $(wildcard tests/kselftest/*.h uapi/*.h) $(B)/internal.a Makefile
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 $(WARN) -D_GNU_SOURCE -I. -Iuserspace -Ikmod $$(pkg-config --cflags fuse3) $< $(KSELFTEST_LIB) \
-		$(B)/liblwcmem.a -Wl,--as-needed -luring -lpthread $$(pkg-config --libs fuse3) -o $@
+		$(B)/internal.a -Wl,--as-needed -luring -lpthread $$(pkg-config --libs fuse3) -o $@
 kselftests: $(KSELFTEST:tests/kselftest/%.c=$(B)/kselftest/%)
 
 deps:

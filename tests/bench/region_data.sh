@@ -23,6 +23,6 @@ P
 build/lwcmem pack "$out/model" -o "$out/model.lwc"
 # the level is one of writing: what it takes to read hardly depends on it
 mksquashfs "$out/model" "$out/model.squashfs" -comp zstd -Xcompression-level 3 -quiet -no-progress
-gcc -std=gnu11 -O2 -Wall -Wextra -Werror -D_GNU_SOURCE -Iuserspace -Ikmod -I. tests/cli/huge.c build/liblwcmem.a -lzstd -o "$out/huge"
+gcc -std=gnu11 -O2 -Wall -Wextra -Werror -D_GNU_SOURCE -Iuserspace -Ikmod -I. tests/cli/huge.c build/internal.a -lzstd -o "$out/huge"
 "$out/huge" "$out/huge.lwc" 1000 10 1000
 rm "$out/huge"

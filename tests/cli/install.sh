@@ -9,9 +9,13 @@ cd "$work" || exit 1
 make_here() { env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s -C "$here" B=build "$@"; }
 listing() { (cd "$1" && find . -printf '%y %m %p\n' | sort); }
 
-expected="bin/lwcmem include/lwcmem/uapi/lwcmem.h include/lwcmem/uapi/lwcmem_format.h lib/modules-load.d/lwcmem.conf
+functions=$(sed -n 's/^\t\(lwcmem_.*\);$/\1/p' "$here/userspace/lib/liblwcmem.map")
+expected="bin/lwcmem include/lwcmem/lwcmem.h include/lwcmem/uapi/lwcmem.h include/lwcmem/uapi/lwcmem_format.h
+	lib/liblwcmem.a lib/liblwcmem.so lib/liblwcmem.so.0 lib/modules-load.d/lwcmem.conf lib/pkgconfig/liblwcmem.pc
 	lib/systemd/system/lwcmem-attach@.service lib/sysusers.d/lwcmem.conf lib/udev/rules.d/60-lwcmem.rules
-	share/bash-completion/completions/lwcmem share/man/man1/lwcmem.1 share/man/man4/lwcmem.4 share/man/man5/lwcmem.5"
+	share/bash-completion/completions/lwcmem $(cd "$here/userspace/examples" && printf 'share/doc/lwcmem/examples/%s\n' *)
+	share/man/man1/lwcmem.1 share/man/man3/lwcmem.3 $(printf 'share/man/man3/%s.3\n' $functions)
+	share/man/man4/lwcmem.4 share/man/man5/lwcmem.5"
 for prefix in /usr/local /opt/lwcmem; do
 	root=$work/root$prefix
 	mkdir -p "$work/root/usr/src"
@@ -24,10 +28,10 @@ for prefix in /usr/local /opt/lwcmem; do
 	fi
 	listing "$work/root" > before
 	check "install below $prefix" make_here install dkms-source PREFIX=$prefix DESTDIR="$work/root"
-	check "what is below $prefix" diff <(printf '%s\n' $expected) \
-		<(cd "$root" && find . -type f ! -name 'other.*' -printf '%P\n' | LC_ALL=C sort)
+	check "what is below $prefix" diff <(printf '%s\n' $expected | LC_ALL=C sort) \
+		<(cd "$root" && find . ! -type d ! -name 'other.*' -printf '%P\n' | LC_ALL=C sort)
 	check "nothing is left to be filled in below $prefix" \
-		bash -c "! grep -rlE '@[A-Z]+@' '$work/root' --include='*.[145]' --include='*.service' --include=dkms.conf"
+		bash -c "! grep -rlE '@[A-Z]+@' '$work/root' --include='*.[1345]' --include='*.pc' --include='*.service' --include=dkms.conf"
 	check "the unit calls what is below $prefix" grep -q "^ExecStart=$prefix/bin/lwcmem attach " "$root/lib/systemd/system/lwcmem-attach@.service"
 	check "the program works below $prefix" "$root/bin/lwcmem" info "$here/tests/golden/levels-4-1.lwc"
 	check "headers compile from $prefix" gcc -std=gnu11 -Wall -Werror -fsyntax-only -I "$root/include" -x c - <<-C
@@ -63,7 +67,7 @@ check "lwcmem(1) has the environment that the program reads, and no other" \
 	diff <(grep -rhoE 'getenv\("LWCMEM_[A-Z]*' "$here/userspace" --include='*.c' | sed 's/.*"//' | sort -u) \
 	<(sed -n 's/^\.B \(LWCMEM_.*\)/\1/p' $page/man1/lwcmem.1 | sort)
 if command -v groff > /dev/null; then
-	for section in 1 4 5; do
+	for section in 1 3 4 5; do
 		check "lwcmem($section) is well-formed" bash -c "groff -man -Tutf8 -ww -z $page/man$section/lwcmem.$section 2>&1 | (! grep .)"
 	done
 else
@@ -101,16 +105,25 @@ check "dkms knows the version of the module" grep -qx "PACKAGE_VERSION=$version"
 if command -v dpkg-shlibdeps > /dev/null; then
 	arch=$(dpkg --print-architecture)
 	check "make deb" make_here deb
-	cp "$here/build/lwcmem_${version}_$arch.deb" "$here/build/lwcmem-dkms_${version}_all.deb" .
+	packages="lwcmem_${version}_$arch liblwcmem-dev_${version}_$arch lwcmem-dkms_${version}_all"
+	for package in $packages; do cp "$here/build/$package.deb" .; done
 	check "make deb again" make_here deb
-	for package in "lwcmem_${version}_$arch" "lwcmem-dkms_${version}_all"; do
+	for package in $packages; do
 		check "the same tree gives the same $package" cmp "$here/build/$package.deb" "$package.deb"
 		dpkg-deb -x "$package.deb" packages
 	done
 	check "the packages hold what is installed, and documents" diff \
-		<(cd installed && find . -type f ! -name 'other.*' | sed 's,^./usr/local/,./usr/,; s,\.[145]$,&.gz,' | sort) \
-		<(cd packages && find . -type f ! -path './usr/share/doc/*' | sort)
+		<(cd installed && find . ! -type d ! -name 'other.*' | sed 's,^./usr/local/,./usr/,; s,\.[1345]$,&.gz,' | sort) \
+		<(cd packages && find . ! -type d \( ! -path './usr/share/doc/*' -o -path '*/examples/*' \) | sort)
+	check "no two packages have a file in common" \
+		bash -c "for package in *.deb; do dpkg-deb --fsys-tarfile \$package | tar -t | grep -v '/$'; done | sort | uniq -d | (! grep .)"
 	check "the tools need what they are linked with" bash -c "dpkg-deb -f lwcmem_*.deb Depends | grep libzstd1"
+	check "what is linked with the library needs its package" \
+		bash -c "dpkg-deb -I lwcmem_*.deb shlibs | grep -x 'liblwcmem 0 lwcmem (>= $version)'"
+	check "ldconfig sees the library when it is installed" \
+		bash -c "dpkg-deb -I lwcmem_*.deb triggers | grep -x 'activate-noawait ldconfig'"
+	check "who builds with the library gets what pkg-config asks for" \
+		bash -c "dpkg-deb -f liblwcmem-dev_*.deb Depends | grep -F 'lwcmem (= $version), liburing-dev, libzstd-dev, libssl-dev'"
 else
 	echo "skip make deb: there is no dpkg-dev"
 fi

@@ -6,7 +6,7 @@ set -u
 work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
 tool=build/lwcmem # sanitizers have a memory of their own
 
-gcc -std=gnu11 -O2 -Wall -Wextra -Werror -D_GNU_SOURCE -Iuserspace -Ikmod -I. tests/cli/huge.c build/liblwcmem.a \
+gcc -std=gnu11 -O2 -Wall -Wextra -Werror -D_GNU_SOURCE -Iuserspace -Ikmod -I. tests/cli/huge.c build/internal.a \
 	-lzstd -o "$work/huge" && "$work/huge" "$work/huge.lwc" 1000 10 1000 || { echo "not ok make the container"; exit 1; }
 for arguments in "" --json --tensors; do
 	name="info $arguments of ten million tiles"

@@ -39,7 +39,7 @@ for corpus in tests/fuzz/corpus/*.tar.xz; do
 	[ "$name" != container ] || python3 tests/fuzz/seeds.py build-cov/corpus/container
 	# shellcheck disable=SC2086
 	"$clang" -std=gnu11 -O1 -g -D_GNU_SOURCE -I. -Iuserspace -Ikmod $counted -fsanitize=fuzzer "tests/fuzz/fuzz_$name.c" \
-		userspace/readers/*.c build-cov/liblwcmem.a $wrap -luring -lzstd -lcrypto -ljansson -lpthread -lm -o "build-cov/fuzz_$name" || exit 1
+		userspace/readers/*.c build-cov/internal.a $wrap -luring -lzstd -lcrypto -ljansson -lpthread -lm -o "build-cov/fuzz_$name" || exit 1
 	FUZZ_TEMPLATES=build-cov/templates LLVM_PROFILE_FILE=$profiles/fuzz-$name.profraw \
 		"build-cov/fuzz_$name" -runs=0 "build-cov/corpus/$name" > "build-cov/fuzz_$name.log" 2>&1 || tail "build-cov/fuzz_$name.log"
 	binaries+=("build-cov/fuzz_$name")

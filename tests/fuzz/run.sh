@@ -5,7 +5,7 @@
 # what it learns in build-fuzz/corpus.
 # tests/fuzz/run.sh --minimise [NAME...]: write the corpora anew from what was learnt, as few and as small as cover the same.
 #
-# A new target is a file fuzz_NAME.c: it is linked with liblwcmem and the readers, or with what a line "Sources:" in
+# A new target is a file fuzz_NAME.c: it is linked with the library and the readers, or with what a line "Sources:" in
 # its first comment has instead of these; a line "Options:" has its libFuzzer options. memory_file.h is for what reads a file.
 cd "$(dirname "$0")/../.." || exit 1
 minimise=false seconds=40
@@ -19,7 +19,7 @@ covered="-fno-sanitize-coverage=trace-cmp,trace-div,trace-gep"
 export ASAN_OPTIONS=malloc_context_size=2:quarantine_size_mb=1
 make -s -j"$(nproc)" B=build-fuzz CC="$clang" \
 	SAN="$sanitizers -fsanitize=fuzzer-no-link $covered" \
-	build-fuzz/liblwcmem.a || { echo "not ok fuzz build"; exit 1; }
+	build-fuzz/internal.a || { echo "not ok fuzz build"; exit 1; }
 mkdir -p build-fuzz/templates
 for file in tests/golden/features/*.lwc.xz; do
 	name=${file##*/}
@@ -32,7 +32,7 @@ build() { # build NAME
 	grep -q '"memory_file.h"' "tests/fuzz/fuzz_$1.c" && wrap=-Wl,--wrap=open,--wrap=close,--wrap=fstat,--wrap=pread
 	# shellcheck disable=SC2086
 	"$clang" -std=gnu11 -O2 -g -Wall -Wextra -Werror -D_GNU_SOURCE -I. -Iuserspace -Ikmod $sanitizers -fsanitize=fuzzer $covered \
-		"tests/fuzz/fuzz_$1.c" ${sources:-userspace/readers/*.c} build-fuzz/liblwcmem.a \
+		"tests/fuzz/fuzz_$1.c" ${sources:-userspace/readers/*.c} build-fuzz/internal.a \
 		$wrap -luring -lzstd -lcrypto -ljansson -lunistring -lpthread -lm -o "build-fuzz/fuzz_$1"
 }
 

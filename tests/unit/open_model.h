@@ -28,9 +28,9 @@ static struct weights *open_model(const char *path, const char *kind, const char
         exit(stop("no such ISA"));
     kernels = kernels_select(mask & lwc_cpu_isa());
     if (strcmp(kind, "gguf") == 0)
-        return weights_open_gguf(path, kernels, failure);
+        return weights_open_gguf(path, false, kernels, failure);
     if (strcmp(kind, "directory") == 0)
-        return weights_open_plain(path, kernels, failure);
+        return weights_open_plain(path, false, kernels, failure);
     return weights_open_container(path, NULL,
                                   strcmp(kind, "user") == 0 ? WEIGHTS_USER : WEIGHTS_FUSED, false,
                                   mask & lwc_cpu_isa(), threads, kernels, failure);

@@ -36,6 +36,7 @@ check "verify" lwcmem verify model.lwc --against model
 check "unpack" lwcmem unpack model.lwc -o unpacked
 check "unpacked is the model" diff -r model unpacked
 check "run" lwcmem run model.lwc -p "Once upon a time" -n 4
+check "the loader finds the library" sh -c 'ldconfig -p | grep liblwcmem.so.0'
 check "the page is where man looks" test -e /usr/share/man/man1/lwcmem.1.gz
 check "files are what the package says" dpkg --verify lwcmem
 mkdir -p /etc/systemd/system/multi-user.target.wants

@@ -146,6 +146,14 @@ copy_kernel_modules() {
 	done
 }
 
+# The examples as they are installed, for guests that have no shared libraries of this project: build/vm/examples.
+make_examples() {
+	local prefix=$PWD/build/vm/installed
+	rm -rf "$prefix" build/vm/examples
+	make -s install DESTDIR=/ PREFIX="$prefix" && cp -r "$prefix/share/doc/lwcmem/examples" build/vm/ &&
+		PKG_CONFIG_PATH=$prefix/lib/pkgconfig make -s -C build/vm/examples STATIC=1
+}
+
 # make_root ROOT MODULE PROGRAMS: the guest's files, but for rig.conf and modules of the kernel
 make_root() {
 	local program
@@ -163,6 +171,10 @@ make_root() {
 		planted_*.sh)
 			cp tests/vm/planted/planted.sh "$1/payload/tests/$program" &&
 				cp "build/planted-$rig/${program%.sh}.ko" "$1/payload/"
+			;;
+		examples.sh)
+			mkdir -p "$1/payload/examples"
+			cp tests/kselftest/examples.sh "$1/payload/tests/" && cp build/vm/examples/{view,stream} "$1/payload/examples/"
 			;;
 		*.sh) cp "tests/kselftest/$program" "$1/payload/tests/" ;;
 		*) cp "build/kselftest/$program" "$1/payload/tests/" ;;
@@ -187,6 +199,7 @@ prepare_rig() { # prepare_rig RIG
 	quietly make -s -j"$(nproc)" all kselftests || broken "build"
 	[ -d build/models ] || quietly bash tests/models/fetch.sh build || [ -d build/models ] || broken "models"
 	quietly locked $data.lock make_data || broken "the data"
+	case " $(echo $guest_programs) " in *" examples.sh "*) quietly make_examples || broken "examples" ;; esac
 }
 
 # The host's python with what tests/vm/python.txt names, for guests that see the host's files. Sets host_python.

@@ -140,11 +140,11 @@ static struct weights *open_weights(const struct model_options *options, uint32_
     if (!directory && !gguf)
         return weights_open_container(options->path, options->base, options->backend,
                                       options->hugepages, isa, options->threads, kernels, failure);
-    if (options->auto_backend && !options->hugepages)
-        return gguf ? weights_open_gguf(options->path, kernels, failure)
-                    : weights_open_plain(options->path, kernels, failure);
+    if (options->auto_backend)
+        return gguf ? weights_open_gguf(options->path, options->hugepages, kernels, failure)
+                    : weights_open_plain(options->path, options->hugepages, kernels, failure);
     fail(failure,
-         "%s: a plain model has no backends; pack it first, or leave --backend and --hugepages out",
+         "%s: a plain model has no backends; pack it first, or leave --backend out",
          options->path);
     return NULL;
 }

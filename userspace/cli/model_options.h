@@ -42,8 +42,8 @@ struct model {
     "                ahead into buffers, kmod reads decoded tiles ahead from the kernel\n"         \
     "                module: insmod lwcmem.ko first (LWCMEM_DEVICE: instead of /dev/lwcmem)\n"     \
     "--base BASE.lwc the container that MODEL was packed against, if it was\n"                     \
-    "--hugepages     fused: read the container from huge pages, which the kernel module shares\n"  \
-    "                with all processes; without the module it is copied for this one\n"           \
+    "--hugepages     weights from huge pages: of a container those that the kernel module shares\n" \
+    "                with all processes; else, and of plain files, a copy for this one\n"          \
     "--isa I         instructions to use (default: the fastest; wins over LWCMEM_ISA)\n"           \
     "--kv fp32|fp16  how keys and values are kept (default: fp32); fp16 takes half the memory,\n"  \
     "                and its results are the same bits everywhere, but others than those of "      \

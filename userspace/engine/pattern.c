@@ -175,6 +175,8 @@ static int begin_group(struct translation *translation)
 {
     static const char *const known[] = {"(?:", "(?i:", "(?=", "(?!", "(?<=", "(?<!", "(?>"};
 
+    if (translation->end - translation->at > 1 && translation->at[1] == '*')
+        return unknown(translation, 4); /* a command to PCRE2 */
     if (translation->end - translation->at < 2 || translation->at[1] != '?') {
         translation->at++;
         return emit(translation, "(");

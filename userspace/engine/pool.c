@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-/* Looks at what is awaited before a thread sleeps: some 20 microseconds. */
-#define SPINS 1000
+/* Looks at what is awaited before a thread sleeps: some 50 microseconds. */
+#define SPINS 3000
 
 /* Items of a worker that nobody has taken: the first in the upper half, the end in the lower. */
 struct share {
@@ -27,6 +27,8 @@ struct pool {
     unsigned int spins;
     unsigned int asleep; /* waiting for started */
     bool stop;
+    bool placed; /* and the caller had `before` */
+    cpu_set_t before;
     pool_work *work;
     void *context;
     struct failure *failure;
@@ -148,23 +150,36 @@ static void *serve(void *argument)
     return NULL;
 }
 
-/* A CPU of its own for each thread but the caller's, which keeps the one that is left. */
-static void place_threads(struct pool *pool, const cpu_set_t *allowed)
+static void pin(pthread_t thread, int cpu)
+{
+    cpu_set_t one;
+
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    /* where it is not allowed, threads run all the same */
+    (void)pthread_setaffinity_np(thread, sizeof(one), &one);
+}
+
+/*
+ * Where there is a CPU for each thread, each has its own, the caller the one
+ * that it is on: otherwise who is woken often comes to who wakes it, and two
+ * take turns on one CPU. At the first run, for threads that the caller starts
+ * before do not inherit it.
+ */
+static void place_threads(struct pool *pool)
 {
     int own = sched_getcpu(), cpu = 0;
 
+    if (own < 0 || sched_getaffinity(0, sizeof(pool->before), &pool->before) < 0 ||
+        (unsigned int)CPU_COUNT(&pool->before) != pool->workers || pool->workers == 1)
+        return;
     for (unsigned int i = 1; i < pool->workers; i++, cpu++) {
-        cpu_set_t one;
-
-        while (cpu < CPU_SETSIZE && (!CPU_ISSET(cpu, allowed) || cpu == own))
+        while (cpu < CPU_SETSIZE - 1 && (!CPU_ISSET(cpu, &pool->before) || cpu == own))
             cpu++;
-        if (cpu >= CPU_SETSIZE)
-            return;
-        CPU_ZERO(&one);
-        CPU_SET(cpu, &one);
-        /* where it is not allowed, they run all the same */
-        (void)pthread_setaffinity_np(pool->threads[i], sizeof(one), &one);
+        pin(pool->threads[i], cpu);
     }
+    pin(pthread_self(), own);
+    pool->placed = true;
 }
 
 struct pool *pool_new(unsigned int workers, struct failure *failure)
@@ -198,8 +213,6 @@ struct pool *pool_new(unsigned int workers, struct failure *failure)
             return NULL;
         }
     }
-    if (workers == cpus)
-        place_threads(pool, &allowed);
     return pool;
 }
 
@@ -213,6 +226,8 @@ void pool_free(struct pool *pool)
     pthread_mutex_unlock(&pool->lock);
     for (unsigned int i = 1; pool->threads && i < pool->workers; i++)
         pthread_join(pool->threads[i], NULL);
+    if (pool->placed)
+        (void)sched_setaffinity(0, sizeof(pool->before), &pool->before);
     pthread_cond_destroy(&pool->finished);
     pthread_cond_destroy(&pool->started);
     pthread_mutex_destroy(&pool->lock);
@@ -244,6 +259,8 @@ int pool_run(struct pool *pool, uint64_t items, pool_work *work, void *context,
 {
     if (items > UINT32_MAX)
         return fail(failure, "too much work for one run");
+    if (!pool->round)
+        place_threads(pool);
     for (unsigned int i = 0; i < pool->workers; i++)
         atomic_store_explicit(&pool->shares[i].range,
                               range_of(items * i / pool->workers, items * (i + 1) / pool->workers),

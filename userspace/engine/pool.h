@@ -3,9 +3,9 @@
  * A few threads that do one piece of work together, again and again. The
  * caller is worker 0. All of them compute with the default MXCSR.
  *
- * Where there are as many threads as CPUs for this process, each of the others
- * has one of its own (sched_setaffinity), and all wait actively for a few
- * microseconds before they sleep.
+ * Where there are as many threads as CPUs for this process, each has one of
+ * its own from the first run on, the caller, too, until pool_free. All wait
+ * actively for some microseconds before they sleep. One thread uses a pool.
  */
 #ifndef LWC_ENGINE_POOL_H
 #define LWC_ENGINE_POOL_H

@@ -33,7 +33,8 @@ static const struct splitting {
     bool whole_words;
     bool begins; /* with the token for that, unless another key denies it */
 } splittings[] = {
-    {.name = "default", .patterns = {"[\\p{P}\\$\\+<=>\\^~\\|]+", GPT2_PATTERN, "\\p{N}+", "[0-9][0-9][0-9]"}},
+    {.name = "default",
+     .patterns = {"[\\p{P}\\$\\+<=>\\^~\\|]+", GPT2_PATTERN, "\\p{N}+", "[0-9][0-9][0-9]"}},
     {.name = "gpt-2", .patterns = {GPT2_PATTERN}},
     {.name = "smollm", .patterns = {"\\p{N}", GPT2_PATTERN}},
     {.name = "llama-bpe", .patterns = {LLAMA3_PATTERN}, .whole_words = true, .begins = true},

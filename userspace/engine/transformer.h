@@ -73,6 +73,13 @@ int transformer_forward(struct transformer *transformer, const struct step *step
  */
 void transformer_set_stop(struct transformer *transformer, bool (*stop)(void));
 
+/*
+ * Bytes of the matrices that a pass goes through: as they are multiplied, and as they are stored.
+ * 0, or -1 with a message.
+ */
+int transformer_bytes(struct transformer *transformer, uint64_t *decoded, uint64_t *stored,
+                      struct failure *failure);
+
 /* Seconds since the start, of the calling thread. */
 struct transformer_times {
     double matrices;  /* products with weights */

@@ -196,3 +196,24 @@ void transformer_unload(struct transformer *t)
     free(t->final_norm);
     free(t->frequencies);
 }
+
+int transformer_bytes(struct transformer *t, uint64_t *decoded, uint64_t *stored,
+                      struct failure *failure)
+{
+    struct weights *weights = t->weights;
+    uint64_t bytes = 0;
+
+    *decoded = *stored = 0;
+    for (uint32_t i = 0; i <= t->config->layers; i++) {
+        struct weight_tensor *const *tensors =
+            i < t->config->layers ? t->layers[i].all : t->head_unit;
+
+        for (size_t m = 0; m < (i < t->config->layers ? LAYER_MATRICES : 1); m++) {
+            if (weights->ops->stored(weights, tensors[m], &bytes, failure) < 0)
+                return -1;
+            *stored += bytes;
+            *decoded += tensors[m]->rows * lwc_dtype_bytes(tensors[m]->dtype, tensors[m]->cols);
+        }
+    }
+    return 0;
+}

@@ -78,6 +78,9 @@ struct weights_ops {
     /* Rows as fp32: rows * cols floats. */
     int (*rows)(struct weights *weights, const struct weight_tensor *tensor, uint64_t first,
                 uint64_t rows, float *out, struct failure *failure);
+    /* Bytes that the tensor takes where it is stored. */
+    int (*stored)(struct weights *weights, const struct weight_tensor *tensor, uint64_t *bytes,
+                  struct failure *failure);
     /* NULL where there is nothing to count */
     void (*counters)(struct weights *weights, struct weight_counters *counters);
     /* 1; 0 without a region; -1. NULL where there is never one. */
@@ -107,11 +110,11 @@ struct weights *weights_open_container(const char *path, const char *base,
                                        struct failure *failure);
 
 /* A GGUF file. kernels: those to multiply with. NULL with a message. */
-struct weights *weights_open_gguf(const char *path, const struct kernels *kernels,
+struct weights *weights_open_gguf(const char *path, bool hugepages, const struct kernels *kernels,
                                   struct failure *failure);
 
 /* A HuggingFace directory. kernels: those to multiply with. NULL with a message. */
-struct weights *weights_open_plain(const char *path, const struct kernels *kernels,
+struct weights *weights_open_plain(const char *path, bool hugepages, const struct kernels *kernels,
                                    struct failure *failure);
 
 #endif

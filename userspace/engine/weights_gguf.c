@@ -68,7 +68,7 @@ static int read_values(struct gguf_weights *self, const char *path, struct failu
     return self->values ? 0 : -1;
 }
 
-struct weights *weights_open_gguf(const char *path, const struct kernels *kernels,
+struct weights *weights_open_gguf(const char *path, bool hugepages, const struct kernels *kernels,
                                   struct failure *failure)
 {
     struct gguf_weights *self = calloc(1, sizeof(*self));
@@ -78,6 +78,7 @@ struct weights *weights_open_gguf(const char *path, const struct kernels *kernel
         return NULL;
     }
     self->mapped.weights = (struct weights){&gguf_ops, kernels, "plain", "none", path};
+    self->mapped.hugepages = hugepages;
     if (read_values(self, path, failure) == 0 &&
         mapped_add(&self->mapped, path, read_tensors, failure) == 0 &&
         mapped_ready(&self->mapped, failure) == 0)

@@ -223,6 +223,17 @@ static int lwc_rows(struct weights *weights, const struct weight_tensor *tensor,
     return pass_on(error, failure);
 }
 
+static int lwc_stored(struct weights *weights, const struct weight_tensor *tensor, uint64_t *bytes,
+                      struct failure *failure)
+{
+    struct container_weights *self = (struct container_weights *)weights;
+    char error[LWCMEM_ERROR_SIZE];
+
+    if (lwcmem_stored(self->model, &self->tensors[tensor->id], bytes, error) == 0)
+        return 0;
+    return pass_on(error, failure);
+}
+
 static void lwc_counters(struct weights *weights, struct weight_counters *counters)
 {
     struct lwcmem_counters from;
@@ -271,6 +282,7 @@ static const struct weights_ops lwc_ops = {
     .wait = lwc_wait,
     .done = lwc_done,
     .rows = lwc_rows,
+    .stored = lwc_stored,
     .prepare = lwc_prepare,
     .multiply = lwc_multiply,
     .close = lwc_close,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "weights_mapped.h"
 #include "container/format_names.h"
+#include "lib/packed.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,18 +20,24 @@ static const struct file_tensor *tensor_of(const struct mapped *mapped, uint64_t
 }
 
 static int map_file(struct mapped_file *file, int fd, const char *path, mapped_reader *read,
-                    struct failure *failure)
+                    bool hugepages, struct failure *failure)
 {
     struct stat status;
-    void *map;
+    const void *map;
 
     if (fstat(fd, &status) < 0)
         return fail_errno(failure, errno, "%s: cannot open the weights", path);
     if (read(fd, (uint64_t)status.st_size, path, &file->list, failure))
         return -1;
-    map = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (map == MAP_FAILED)
-        return fail_errno(failure, errno, "%s: cannot map", path);
+    if (hugepages) {
+        map = packed_copy(fd, path, (size_t)status.st_size, failure);
+        if (!map)
+            return -1;
+    } else {
+        map = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (map == MAP_FAILED)
+            return fail_errno(failure, errno, "%s: cannot map", path);
+    }
     file->map = map;
     file->size = (size_t)status.st_size;
     return 0;
@@ -48,7 +55,8 @@ int mapped_add(struct mapped *mapped, const char *path, mapped_reader *read,
     if (!mapped->files)
         result = fail(failure, "%s: out of memory", path);
     else
-        result = map_file(&mapped->files[mapped->count++], fd, path, read, failure);
+        result =
+            map_file(&mapped->files[mapped->count++], fd, path, read, mapped->hugepages, failure);
     close(fd);
     return result;
 }
@@ -84,7 +92,7 @@ void mapped_free(struct mapped *mapped)
     free(mapped->packed);
     for (size_t i = 0; i < mapped->count; i++) {
         if (mapped->files[i].map)
-            munmap(mapped->files[i].map, mapped->files[i].size);
+            munmap((void *)(uintptr_t)mapped->files[i].map, mapped->files[i].size);
         file_tensors_free(&mapped->files[i].list);
     }
     free(mapped->files);
@@ -219,5 +227,13 @@ int mapped_rows(struct weights *weights, const struct weight_tensor *tensor, uin
         return -1;
     weights->kernels->convert(tensor->dtype, row_at((const struct mapped *)weights, tensor, first),
                               rows * tensor->cols, out);
+    return 0;
+}
+
+int mapped_stored(struct weights *weights, const struct weight_tensor *tensor, uint64_t *bytes,
+                  struct failure *failure)
+{
+    (void)weights, (void)failure;
+    *bytes = tensor->rows * lwc_dtype_bytes(tensor->dtype, tensor->cols);
     return 0;
 }

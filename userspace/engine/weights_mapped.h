@@ -10,7 +10,7 @@
 
 struct mapped_file {
     struct file_tensors list;
-    uint8_t *map;
+    const uint8_t *map;
     size_t size;
 };
 
@@ -22,6 +22,7 @@ struct mapped_name {
 /* What these sources begin with. */
 struct mapped {
     struct weights weights;
+    bool hugepages; /* copies of the files, in huge pages */
     struct mapped_file *files;
     size_t count;
     struct mapped_name *names; /* in order */
@@ -60,8 +61,12 @@ int mapped_multiply(struct weights *weights, const struct weight_tensor *tensor,
 int mapped_rows(struct weights *weights, const struct weight_tensor *tensor, uint64_t first,
                 uint64_t rows, float *out, struct failure *failure);
 
+int mapped_stored(struct weights *weights, const struct weight_tensor *tensor, uint64_t *bytes,
+                  struct failure *failure);
+
 #define MAPPED_OPS                                                                                 \
     .find = mapped_find, .start = mapped_start, .wait = mapped_unit, .done = mapped_unit,          \
-    .prepare = mapped_prepare, .multiply = mapped_multiply, .rows = mapped_rows
+    .prepare = mapped_prepare, .multiply = mapped_multiply, .rows = mapped_rows,                   \
+    .stored = mapped_stored
 
 #endif

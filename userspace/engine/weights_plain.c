@@ -134,7 +134,7 @@ static int map_index(struct plain *plain, const char *text, size_t size, struct 
     return result;
 }
 
-struct weights *weights_open_plain(const char *path, const struct kernels *kernels,
+struct weights *weights_open_plain(const char *path, bool hugepages, const struct kernels *kernels,
                                    struct failure *failure)
 {
     struct plain *plain = calloc(1, sizeof(*plain));
@@ -144,6 +144,7 @@ struct weights *weights_open_plain(const char *path, const struct kernels *kerne
 
     if (plain) {
         plain->mapped.weights = (struct weights){&plain_ops, kernels, "plain", "none", path};
+        plain->mapped.hugepages = hugepages;
         plain->path = strdup(path);
     }
     if (!plain || !plain->path)

@@ -170,6 +170,7 @@ void model_describe(const struct lwc_object *object, uint64_t index, struct lwcm
         tensor->cols = object->shape[object->ndim - 1];
     tensor->size = object->decoded_size;
     tensor->row_grain = grain_of(object, tensor->cols);
+    tensor->arena_offset = object->arena_offset;
 }
 
 int model_decode(struct lwcmem_model *model, struct worker *worker, const struct lwc_object *object,
@@ -335,6 +336,7 @@ int lwcmem_multiply(struct lwcmem_model *model, const struct lwcmem_tensor *tens
     uint32_t mxcsr = kernels_enter();
     int result = check_rows(model, tensor, worker, first_row, rows, &failure);
 
+    model_prepared(model, tensor->cols, &in);
     if (result == 0)
         result = prepare_scratch(model, tensor, &model->workers[worker], &failure);
     if (result == 0 && rows && model->backend == LWCMEM_BACKEND_FUSED)

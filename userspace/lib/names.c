@@ -97,3 +97,21 @@ int lwcmem_find(struct lwcmem_model *model, const char *name, struct lwcmem_tens
     }
     return 0;
 }
+
+int lwcmem_stored(struct lwcmem_model *model, const struct lwcmem_tensor *tensor, uint64_t *bytes,
+                  char error[LWCMEM_ERROR_SIZE])
+{
+    struct failure failure;
+    struct lwc_object object;
+    struct lwc_tile tile;
+
+    if (container_object(model->container, tensor->object, &object, &failure) < 0)
+        return model_report(&failure, error);
+    *bytes = object.tile_count * sizeof(tile);
+    for (uint64_t i = 0; i < object.tile_count; i++) {
+        if (container_tile(model->container, &object, i, &tile, &failure) < 0)
+            return model_report(&failure, error);
+        *bytes += tile.stored;
+    }
+    return 0;
+}

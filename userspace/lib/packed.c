@@ -45,27 +45,27 @@ static uint8_t *reserve(size_t size)
     return map;
 }
 
-static const uint8_t *copy(struct container *container, size_t size, struct failure *failure)
+const uint8_t *packed_copy(int fd, const char *path, size_t size, struct failure *failure)
 {
     uint8_t *map = reserve(size);
     ssize_t got = 1;
 
     if (!map) {
-        fail_errno(failure, errno, "%s: no memory for a copy", container_path(container));
+        fail_errno(failure, errno, "%s: no memory for a copy", path);
         return NULL;
     }
     for (size_t at = 0; at < size && got > 0; at += got)
         do
-            got = pread(container_fd(container), map + at, size - at, at);
+            got = pread(fd, map + at, size - at, at);
         while (got < 0 && errno == EINTR);
     if (got > 0) {
         mprotect(map, size, PROT_READ);
         return map;
     }
     if (got)
-        fail_errno(failure, errno, "%s: cannot read", container_path(container));
+        fail_errno(failure, errno, "%s: cannot read", path);
     else
-        fail(failure, "%s: shorter than when it was opened", container_path(container));
+        fail(failure, "%s: shorter than when it was opened", path);
     munmap(map, size);
     return NULL;
 }
@@ -78,5 +78,5 @@ const uint8_t *packed_map(struct container *container, const char *device, size_
     if (map)
         return map;
     snprintf(notice, notice_size, "the model is copied for this process alone: %s", failure->text);
-    return copy(container, size, failure);
+    return packed_copy(container_fd(container), container_path(container), size, failure);
 }

@@ -12,4 +12,7 @@
 const uint8_t *packed_map(struct container *container, const char *device, size_t size,
                           char *notice, size_t notice_size, struct failure *failure);
 
+/* A copy of the first size > 0 bytes of a file for this process alone, else the same. */
+const uint8_t *packed_copy(int fd, const char *path, size_t size, struct failure *failure);
+
 #endif

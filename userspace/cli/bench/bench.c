@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct bench_part *const parts[] = {&bench_codec, &bench_gemv, &bench_advise,
-                                                 &bench_region, &bench_files};
+static const struct bench_part *const parts[] = {&bench_codec, &bench_gemv,   &bench_advise,
+                                                 &bench_run,   &bench_region, &bench_files};
 enum { PARTS = sizeof(parts) / sizeof(parts[0]) };
 
 /* "N" or "A..B". */
@@ -173,13 +173,14 @@ static int run(int argc, char **argv)
         return help();
     for (size_t i = 0; i < PARTS; i++)
         if (strcmp(name, strchr(parts[i]->command.name, ' ') + 1) == 0)
-            return run_part(parts[i], argc - 1, argv + 1);
-    return cli_usage(&command_bench, "give one part: codec, gemv, advise, region or files");
+            return parts[i]->command.run ? parts[i]->command.run(argc - 1, argv + 1)
+                                         : run_part(parts[i], argc - 1, argv + 1);
+    return cli_usage(&command_bench, "give one part: codec, gemv, advise, run, region or files");
 }
 
 const struct command command_bench = {
     .name = "bench",
-    .usage = "codec|gemv|advise|region|files [--json] ...",
+    .usage = "codec|gemv|advise|run|region|files [--json] ...",
     .summary = "measure decoders and kernels on this machine",
     .help = "Rates are decoded GB/s (10^9 bytes), medians of passes that take turns with their\n"
             "baseline in the same run. LWCMEM_ISA limits what is measured.\n\n",

@@ -23,15 +23,17 @@ struct bench_options {
 };
 
 struct bench_part {
-    struct command command; /* its name is "bench" and the part's; run is not used */
-    const char *accepted;   /* of the options in bench.c, one letter each */
-    unsigned int threads;   /* default of -j; 0: from 1 to all CPUs */
+    struct command
+        command; /* its name is "bench" and the part's; run: where its options are its own */
+    const char *accepted; /* of the options in bench.c, one letter each */
+    unsigned int threads; /* default of -j; 0: from 1 to all CPUs */
     int (*measure)(const struct bench_options *options, struct failure *failure);
 };
 
 extern const struct bench_part bench_codec;
 extern const struct bench_part bench_gemv;
 extern const struct bench_part bench_advise;
+extern const struct bench_part bench_run;
 extern const struct bench_part bench_region;
 extern const struct bench_part bench_files;
 

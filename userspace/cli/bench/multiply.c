@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "multiply.h"
+#include "load.h"
 #include "report.h"
 #include "cli/plan.h"
 
@@ -36,20 +37,6 @@ struct task {
     bool cached;         /* only the first tiles of each part */
     size_t repeats;
 };
-
-/* Read every byte, nothing else. ahead: bytes to prefetch in front, 0: leave it to the CPU. */
-static void load_all(const uint8_t *from, size_t size, size_t ahead)
-{
-    for (const uint8_t *line = from; line < from + size; line += 64) {
-        if (ahead)
-            __builtin_prefetch(line + ahead);
-        __asm__ volatile("movups (%0), %%xmm0\n\tmovups 16(%0), %%xmm1\n\t"
-                         "movups 32(%0), %%xmm2\n\tmovups 48(%0), %%xmm3"
-                         :
-                         : "r"(line)
-                         : "xmm0", "xmm1", "xmm2", "xmm3", "memory");
-    }
-}
 
 static void part_of(const struct task *task, const struct bench_worker *worker, size_t *first,
                     size_t *end)
@@ -94,10 +81,10 @@ static int run_once(const struct task *task, struct bench_worker *worker, size_t
 
     switch (task->work) {
     case LOAD:
-        load_all(from, bytes, 0);
+        bench_load(from, bytes, 0);
         return 0;
     case LOAD_AHEAD:
-        load_all(from, bytes, PREFETCH_AHEAD);
+        bench_load(from, bytes, PREFETCH_AHEAD);
         return 0;
     case PLAIN:
         multiply_plain(task, from, (end - first) * multiply->tile_rows,

@@ -11,12 +11,19 @@
  *          decodes: a thread of the library reads it by io_uring READ_FIXED
  *          into registered buffers, or by less if the process may not do that
  *          (lwcmem_notice). Needs lwcmem.ko loaded and access to its device
- * All give the same bits as plain weights.
+ * All give the same bits as plain weights, on every CPU: element c of a row is
+ * multiplied by that of the vector and added to lane c mod 64 in one fp32 fma, c
+ * increasing; then lane i += lane i + 32, + 16, + 8, + 4, + 2, + 1. A NaN is
+ * written as 0x7fc00000.
+ *
+ * A program that multiplies by itself maps the decoded weights. That is no
+ * backend but the kernel module's own interface: lwcmem/uapi/lwcmem.h is its
+ * manual, and arena_offset below says where a tensor is in a region.
  *
  * Order of use: lwcmem_open; lwcmem_find for each tensor; lwcmem_ring_start
  * with the units in the order in which every pass uses them; then per pass,
- * for each unit: lwcmem_unit_wait, lwcmem_prepare, lwcmem_multiply by any threads,
- * lwcmem_unit_done. lwcmem_rows may be called at any time after open.
+ * for each unit: lwcmem_unit_wait, lwcmem_prepare, lwcmem_multiply by any
+ * threads, lwcmem_unit_done. lwcmem_rows may be called at any time after open.
  *
  * Functions return 0, or -1 with a message in error (one line, names the file,
  * what is wrong and what to do). Thread safety is said at each function.
@@ -33,6 +40,12 @@ extern "C" {
 #endif
 
 #define LWCMEM_ERROR_SIZE 1024
+
+/* Instruction sets that decoders and kernels use, each with those before it. */
+#define LWC_ISA_SCALAR (1u << 0)
+#define LWC_ISA_BMI2 (1u << 1)
+#define LWC_ISA_AVX2 (1u << 2)
+#define LWC_ISA_AVX512 (1u << 3)
 
 enum lwcmem_backend {
     LWCMEM_BACKEND_AUTO, /* fused */
@@ -59,13 +72,14 @@ struct lwcmem_model;
 
 struct lwcmem_tensor {
     uint64_t object; /* index in the container */
-    uint16_t dtype;  /* enum lwc_dtype */
+    uint16_t dtype;  /* enum lwc_dtype of lwcmem/uapi/lwcmem_format.h */
     uint16_t ndim;
     uint64_t shape[8];
-    uint64_t rows;      /* all dimensions but the last, multiplied; 1 for 1-d and 0-d */
-    uint64_t cols;      /* last dimension; 1 for 0-d */
-    uint32_t row_grain; /* multiply works on whole tiles: split rows at multiples of this */
-    uint64_t size;      /* decoded bytes */
+    uint64_t rows;         /* all dimensions but the last, multiplied; 1 for 1-d and 0-d */
+    uint64_t cols;         /* last dimension; 1 for 0-d */
+    uint32_t row_grain;    /* multiply works on whole tiles: split rows at multiples of this */
+    uint64_t size;         /* decoded bytes */
+    uint64_t arena_offset; /* of its bytes in a region, LWCMEM_VIEW_ARENA; UINT64_MAX: not there */
 };
 
 struct lwcmem_counters {
@@ -93,6 +107,13 @@ const char *lwcmem_structure(const struct lwcmem_model *model);
 /* 1 found, 0 no such tensor, -1 with a message. Any thread. */
 int lwcmem_find(struct lwcmem_model *model, const char *name, struct lwcmem_tensor *tensor,
                 char error[LWCMEM_ERROR_SIZE]);
+
+/*
+ * Bytes that the tensor takes in the container, with its tile entries. Reads all of those. 0, or
+ * -1 with a message. Any thread.
+ */
+int lwcmem_stored(struct lwcmem_model *model, const struct lwcmem_tensor *tensor, uint64_t *bytes,
+                  char error[LWCMEM_ERROR_SIZE]);
 
 /*
  * Content of one of the model's files by its name, in memory: config.json,
@@ -158,7 +179,7 @@ int lwcmem_prepare(struct lwcmem_model *model, const float *x, size_t x_stride, 
 /*
  * y[t * y_stride + r] = row r of the tensor times vector t, for the rows
  * [first_row, first_row + rows) and n vectors of cols floats at
- * x + t * x_stride; exactness contract of kernels/kernels.h. BF16, F16, F32,
+ * x + t * x_stride, added up as said above. BF16, F16, F32,
  * and of the types in blocks that GGUF has Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K,
  * Q5_K and Q6_K, which become fp32 first.
  * first_row is a multiple of row_grain. Between wait and done of the tensor's
