@@ -389,10 +389,10 @@ static int run(int argc, char **argv)
 
 const struct command command_run = {
     .name = "run",
-    .usage = "MODEL -p PROMPT... [-n N] [--temp T] [--top-p P] [--top-k K] [--seed S]\n"
-             "           [-c CONTEXT] " MODEL_USAGE "\n"
-             "           [--logits FILE] [--json]\n"
-             "       lwcmem run MODEL --chat|--interactive [--system TEXT] ...",
+    .usage =
+        "MODEL -p PROMPT...|--interactive [-n N] [--temp T] [--top-p P] [--top-k K] [--seed S]\n"
+        "           [-c CONTEXT] " MODEL_USAGE "\n"
+        "           [--logits FILE] [--json] [--chat] [--system TEXT]",
     .summary = "continue texts with a model of the Llama, Mistral or Qwen families",
     .help =
         "MODEL           a HuggingFace directory, a GGUF file, or a container of either\n"
