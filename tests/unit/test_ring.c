@@ -445,9 +445,9 @@ static void closing_waits_for_reads(void **unused)
 }
 
 /* In a process of its own: what prepare has taken away stays away. */
-static void in_child(void (*prepare)(void), const char *says)
+static void in_child(enum lwcmem_backend backend, void (*prepare)(void), const char *says)
 {
-    struct run *run = open_run(LWCMEM_BACKEND_KMOD, REGION_FIXED, 0);
+    struct run *run = open_run(backend, REGION_FIXED, 0);
     int status;
     pid_t child = fork();
 
@@ -456,6 +456,7 @@ static void in_child(void (*prepare)(void), const char *says)
         bool said;
 
         prepare();
+        run->memory = 64 << 20;
         if (plan_and_start(run) < 0 || use_units(run, 2, true) < 0)
             _exit(2);
         notice = lwcmem_notice(run->model);
@@ -489,6 +490,15 @@ static void lock_nothing(void)
     limit_locked_memory(0);
 }
 
+static void filter_calls(struct sock_filter *filter, size_t count)
+{
+    struct sock_fprog program = {(unsigned short)count, filter};
+
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+        _exit(4);
+}
+
 static void forbid_io_uring(void)
 {
     struct sock_filter filter[] = {
@@ -497,11 +507,23 @@ static void forbid_io_uring(void)
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
-    struct sock_fprog program = {sizeof(filter) / sizeof(filter[0]), filter};
 
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
-        _exit(4);
+    filter_calls(filter, sizeof(filter) / sizeof(filter[0]));
+}
+
+/* As a file system that has no direct I/O. */
+static void forbid_direct(void)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, O_DIRECT, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+
+    filter_calls(filter, sizeof(filter) / sizeof(filter[0]));
 }
 
 static void a_limit_of_locked_memory_is_noticed(void **unused)
@@ -509,14 +531,23 @@ static void a_limit_of_locked_memory_is_noticed(void **unused)
     (void)unused;
     if (!uring_allowed())
         skip();
-    in_child(lock_a_little, "without registered buffers");
-    in_child(lock_nothing, "ulimit -l");
+    in_child(LWCMEM_BACKEND_KMOD, lock_a_little, "without registered buffers");
+    in_child(LWCMEM_BACKEND_KMOD, lock_nothing, "ulimit -l");
+    in_child(LWCMEM_BACKEND_USER, lock_a_little, "without registered buffers");
+    in_child(LWCMEM_BACKEND_USER, lock_nothing, "ulimit -l");
 }
 
 static void a_seccomp_filter_is_noticed(void **unused)
 {
     (void)unused;
-    in_child(forbid_io_uring, "without io_uring (Operation not permitted)");
+    in_child(LWCMEM_BACKEND_KMOD, forbid_io_uring, "without io_uring (Operation not permitted)");
+    in_child(LWCMEM_BACKEND_USER, forbid_io_uring, "without io_uring (Operation not permitted)");
+}
+
+static void a_lack_of_direct_io_is_noticed(void **unused)
+{
+    (void)unused;
+    in_child(LWCMEM_BACKEND_USER, forbid_direct, "through the page cache (Invalid argument)");
 }
 
 static void refuse(const char *device, const char *says)
@@ -583,6 +614,7 @@ int main(void)
         cmocka_unit_test(closing_waits_for_reads),
         cmocka_unit_test(a_limit_of_locked_memory_is_noticed),
         cmocka_unit_test(a_seccomp_filter_is_noticed),
+        cmocka_unit_test(a_lack_of_direct_io_is_noticed),
         cmocka_unit_test(attaching_fails_with_advice),
         cmocka_unit_test(a_region_tells_its_figures),
         cmocka_unit_test(damage_is_named),
