@@ -20,7 +20,7 @@ def run(rate=None):
     env = dict(os.environ, **({"LWCMEM_TEST_READ_RATE": str(rate / 1e6)} if rate else {}))
     command = [tool, "run", model, "-p", "a", "-n", "7", "--backend", "user", "--json", *more]
     out = json.loads(subprocess.run(command, env=env, check=True, capture_output=True).stdout)
-    return 1 / out["tokens_per_s"], out["counters"]["bytes_read"] / (len(out["token_ids"]) + 0.5)
+    return 1 / out["tokens_per_s"], out["counters"]["bytes_stored"] / (len(out["token_ids"]) + 0.5)
 
 run()  # into the page cache
 rows = {factor: [] for factor in factors}

@@ -58,7 +58,7 @@ result "$bad" "what is too little is refused, with the least that works"
 bad=
 run --memory 16M || bad=$(cat "$work/error")
 [ "$(field backend)" != fused ] || bad="16M: fused"
-read=$(field bytes_read) past=$(field bytes_past)
+read=$(field bytes_stored) past=$(field bytes_past)
 [ "${read:-0}" -gt $((2 * $(stat -c %s "$work/model.lwc"))) ] || bad="$read bytes read in four passes"
 [ "$past" = "$read" ] || grep -q "reading through the page cache" "$work/error" || bad="$past of $read bytes past the page cache"
 run --memory 1G || bad=$(cat "$work/error")

@@ -187,7 +187,7 @@ static void user_fill_gives_the_bytes(void **unused)
         fail_msg("%s", run->error);
     lwcmem_counters(run->model, &counters);
     assert_true(counters.bytes_ring > 0 && counters.tiles_decoded > 0);
-    assert_true(counters.bytes_read > 0);
+    assert_true(counters.bytes_stored > 0);
     assert_int_equal(counters.bytes_past, 0);
     assert_int_equal(counters.bytes_kernel, 0);
     close_run(run);

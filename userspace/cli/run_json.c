@@ -45,15 +45,15 @@ static int add_counters(json_t *root, const struct weights *weights)
     weights->ops->counters((struct weights *)weights, &counters);
     return json_object_set_new(
         root, "counters",
-        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "rows_fused",
-                  (json_int_t)counters.rows_fused, "rows_eligible",
-                  (json_int_t)counters.rows_eligible, "rows_buffered",
-                  (json_int_t)counters.rows_buffered, "tiles_decoded",
-                  (json_int_t)counters.tiles_decoded, "bytes_ring", (json_int_t)counters.bytes_ring,
-                  "bytes_kernel", (json_int_t)counters.bytes_kernel, "bytes_fixed",
-                  (json_int_t)counters.bytes_fixed, "bytes_direct",
-                  (json_int_t)counters.bytes_direct, "bytes_read", (json_int_t)counters.bytes_read,
-                  "bytes_past", (json_int_t)counters.bytes_past));
+        json_pack(
+            "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "rows_fused",
+            (json_int_t)counters.rows_fused, "rows_eligible", (json_int_t)counters.rows_eligible,
+            "rows_buffered", (json_int_t)counters.rows_buffered, "tiles_decoded",
+            (json_int_t)counters.tiles_decoded, "bytes_ring", (json_int_t)counters.bytes_ring,
+            "bytes_kernel", (json_int_t)counters.bytes_kernel, "bytes_fixed",
+            (json_int_t)counters.bytes_fixed, "bytes_direct", (json_int_t)counters.bytes_direct,
+            "bytes_stored", (json_int_t)counters.bytes_stored, "bytes_past",
+            (json_int_t)counters.bytes_past));
 }
 
 static int add_region(json_t *root, const struct weights *weights, struct failure *failure)

@@ -45,7 +45,7 @@ struct weight_part {
 struct weight_counters {
     uint64_t rows_fused, rows_eligible, rows_buffered, tiles_decoded;
     uint64_t bytes_ring, bytes_kernel, bytes_fixed, bytes_direct;
-    uint64_t bytes_read, bytes_past;
+    uint64_t bytes_stored, bytes_past;
 };
 
 /* What the kernel module has done for a container; see struct lwcmem_region. */

@@ -264,7 +264,7 @@ static void lwc_counters(struct weights *weights, struct weight_counters *counte
     lwcmem_counters(((struct container_weights *)weights)->model, &from);
     *counters = (struct weight_counters){from.rows_fused,    from.rows_eligible, from.rows_buffered,
                                          from.tiles_decoded, from.bytes_ring,    from.bytes_kernel,
-                                         from.bytes_fixed,   from.bytes_direct,  from.bytes_read,
+                                         from.bytes_fixed,   from.bytes_direct,  from.bytes_stored,
                                          from.bytes_past};
 }
 

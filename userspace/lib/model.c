@@ -449,7 +449,7 @@ int lwcmem_multiply(struct lwcmem_model *model, const struct lwcmem_tensor *tens
 void lwcmem_counters(const struct lwcmem_model *model, struct lwcmem_counters *counters)
 {
     *counters = (struct lwcmem_counters){.tiles_decoded = model->tiles_decoded,
-                                         .bytes_read = model->bytes_read,
+                                         .bytes_stored = model->bytes_stored,
                                          .bytes_past = model->bytes_past};
     for (unsigned int i = 0; i <= model->threads; i++) {
         counters->rows_fused += model->workers[i].rows_fused;

@@ -80,7 +80,7 @@ struct lwcmem_model {
     char *device; /* as in the options, for what is chosen later; or NULL */
     struct lwcmem_unit *units;
     size_t unit_count;
-    atomic_ullong tiles_decoded, bytes_read, bytes_past; /* by the threads of the ring */
+    atomic_ullong tiles_decoded, bytes_stored, bytes_past; /* by the threads of the ring */
 };
 
 /* Add a line to the model's notice. */

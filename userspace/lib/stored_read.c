@@ -267,7 +267,7 @@ static bool advance(struct reader *reader, struct stored_read *read, int got, in
         *result = fail_errno(failure, -got, "%s: cannot read", container_path(model->container));
         return true;
     }
-    atomic_fetch_add(&model->bytes_read, (unsigned int)got);
+    atomic_fetch_add(&model->bytes_stored, (unsigned int)got);
     if (reader->source->past)
         atomic_fetch_add(&model->bytes_past, (unsigned int)got);
     read->got += (unsigned int)got;

@@ -92,8 +92,8 @@ struct lwcmem_counters {
     uint64_t bytes_kernel;  /* of bytes_ring, those read from a region of the kernel module */
     uint64_t bytes_fixed;   /* of bytes_kernel, those by io_uring READ_FIXED */
     uint64_t bytes_direct;  /* of bytes_kernel, those past the region's page cache */
-    uint64_t bytes_read;    /* stored bytes that this library read for the ring */
-    uint64_t bytes_past;    /* of bytes_read, those past the page cache */
+    uint64_t bytes_stored;  /* stored bytes that this library read for the ring */
+    uint64_t bytes_past;    /* of bytes_stored, those past the page cache */
 };
 
 /* options may be NULL. NULL with a message in error. */
