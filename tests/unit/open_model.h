@@ -17,9 +17,10 @@ static int stop(const char *what)
     return 1;
 }
 
-/* kind: gguf, directory, fused or user. NULL with a message. */
-static struct weights *open_model(const char *path, const char *kind, const char *isa,
-                                  unsigned int threads, struct failure *failure)
+/* base: of a container that depends on one, or NULL; kind: gguf, directory, fused or user. NULL
+ * with a message. */
+static struct weights *open_model(const char *path, const char *base, const char *kind,
+                                  const char *isa, unsigned int threads, struct failure *failure)
 {
     const struct kernels *kernels;
     u32 mask;
@@ -31,7 +32,7 @@ static struct weights *open_model(const char *path, const char *kind, const char
         return weights_open_gguf(path, false, kernels, failure);
     if (strcmp(kind, "directory") == 0)
         return weights_open_plain(path, false, kernels, failure);
-    return weights_open_container(path, NULL,
+    return weights_open_container(path, base,
                                   strcmp(kind, "user") == 0 ? WEIGHTS_USER : WEIGHTS_FUSED, false,
                                   0, mask & lwc_cpu_isa(), threads, kernels, failure);
 }

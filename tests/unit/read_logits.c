@@ -58,7 +58,7 @@ int main(int argc, char **argv)
 
     if (argc < 6)
         return stop("MODEL gguf|directory|fused|user ISA THREADS TOKEN...");
-    weights = open_model(argv[1], argv[2], argv[3], (unsigned int)atoi(argv[4]), &failure);
+    weights = open_model(argv[1], NULL, argv[2], argv[3], (unsigned int)atoi(argv[4]), &failure);
     if (!weights)
         return stop(failure.text);
     reading.count = (size_t)argc - 5;

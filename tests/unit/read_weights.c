@@ -111,7 +111,7 @@ int main(int argc, char **argv)
 
     if (argc < 6)
         return stop("MODEL gguf|directory|fused|user ISA VECTORS TENSOR...");
-    weights = open_model(argv[1], argv[2], argv[3], 1, &failure);
+    weights = open_model(argv[1], NULL, argv[2], argv[3], 1, &failure);
     if (!weights)
         return stop(failure.text);
     /* liblwcmem computes with its own: here all is rounded towards zero */

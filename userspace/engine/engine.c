@@ -16,7 +16,8 @@ static char *required_file(struct weights *weights, const char *name, size_t *si
     return found > 0 ? text : NULL;
 }
 
-int engine_config(struct weights *weights, struct model_config *config, struct failure *failure)
+static int read_config(struct weights *weights, struct model_config *config,
+                       struct failure *failure)
 {
     const struct gguf_values *values;
     int gguf = weights->ops->values(weights, &values, failure), result;
@@ -31,6 +32,16 @@ int engine_config(struct weights *weights, struct model_config *config, struct f
     snprintf(path, sizeof(path), "%s: config.json", weights->path);
     result = config_parse(text, size, path, config, failure);
     free(text);
+    return result;
+}
+
+int engine_config(struct weights *weights, struct model_config *config, struct failure *failure)
+{
+    /* numbers of the config are rounded to fp32 */
+    uint32_t mxcsr = kernels_enter();
+    int result = read_config(weights, config, failure);
+
+    kernels_leave(mxcsr);
     return result;
 }
 

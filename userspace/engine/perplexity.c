@@ -104,6 +104,7 @@ int perplexity(struct engine *engine, const char *text, size_t size,
     struct sequence *sequence = sequence_new(engine->transformer, options->context, failure);
     int before = sequence ? find_begin(engine, &begin, failure) : -1, result = -1;
     size_t count = 0;
+    uint32_t mxcsr = kernels_enter();
 
     *out = (struct perplexity){0};
     if (before >= 0 && !window) {
@@ -117,6 +118,7 @@ int perplexity(struct engine *engine, const char *text, size_t size,
         result = run_windows(engine, sequence, tokens, count, window, (size_t)before, options, out,
                              failure);
     }
+    kernels_leave(mxcsr);
     free(tokens);
     free(window);
     sequence_free(sequence);

@@ -95,6 +95,12 @@ static float share_of_rank(const float *shares, uint32_t vocabulary, uint32_t co
     return share;
 }
 
+/* Whether top_k leaves tokens out. */
+static bool limits(const struct sampler *sampler)
+{
+    return sampler->options.top_k && sampler->options.top_k < sampler->vocabulary;
+}
+
 /*
  * The tokens to choose from, count of them, the most likely first where that
  * matters. Of top_p, a token below the cutoff cannot be one: all such tokens
@@ -104,7 +110,7 @@ static uint32_t list_choices(struct sampler *sampler)
 {
     const struct sampler_options *options = &sampler->options;
     uint32_t count = sampler->vocabulary, listed = 0;
-    bool some = options->top_k && options->top_k < count;
+    bool some = limits(sampler);
     float cutoff = 0;
 
     if (some)
@@ -128,8 +134,9 @@ static uint32_t sample(struct sampler *sampler, const float *logits)
         sampler->shares[i] = logits[i] / sampler->options.temperature;
     sampler->kernels->softmax(sampler->shares, sampler->vocabulary);
     count = list_choices(sampler);
-    for (uint32_t i = 0; i < count; i++)
-        all += (double)sampler->choices[i].share;
+    /* top_p is a share of what top_k leaves: without it, also of tokens that are not listed */
+    for (uint32_t i = 0; i < (limits(sampler) ? count : sampler->vocabulary); i++)
+        all += (double)(limits(sampler) ? sampler->choices[i].share : sampler->shares[i]);
     do
         sum += (double)sampler->choices[kept++].share;
     while (kept < count &&
@@ -145,12 +152,12 @@ static uint32_t sample(struct sampler *sampler, const float *logits)
 
 uint32_t sampler_next(struct sampler *sampler, const float *logits)
 {
-    uint32_t mxcsr, token;
+    uint32_t mxcsr = kernels_enter(), token;
 
-    if (!(sampler->options.temperature > 0))
-        return most_likely(logits, sampler->vocabulary);
-    mxcsr = kernels_enter();
-    token = sample(sampler, logits);
+    if (sampler->options.temperature > 0)
+        token = sample(sampler, logits);
+    else
+        token = most_likely(logits, sampler->vocabulary);
     kernels_leave(mxcsr);
     return token;
 }

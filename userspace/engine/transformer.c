@@ -12,6 +12,8 @@ struct transformer *transformer_new(const struct model_config *config, struct we
                                     struct pool *pool, enum kv_type kv, struct failure *failure)
 {
     struct transformer *t = calloc(1, sizeof(*t));
+    uint32_t mxcsr;
+    int loaded;
 
     if (!t) {
         fail(failure, "%s: out of memory", weights->path);
@@ -24,7 +26,10 @@ struct transformer *transformer_new(const struct model_config *config, struct we
     t->kv = kv;
     t->queries_dim = config->heads * config->head_dim;
     t->kv_dim = config->kv_heads * config->head_dim;
-    if (transformer_load(t, failure) == 0)
+    mxcsr = kernels_enter();
+    loaded = transformer_load(t, failure);
+    kernels_leave(mxcsr);
+    if (loaded == 0)
         return t;
     transformer_free(t);
     return NULL;
