@@ -17,9 +17,10 @@ import random_model  # noqa: E402
 
 import numpy as np  # noqa: E402
 
-# Multiples of 64, which are decoded in registers, instead of what the family's model has.
-ALIGNED = {"hidden_size": 128, "intermediate_size": 192, "num_attention_heads": 4, "num_key_value_heads": 2,
-           "head_dim": 64}
+# Multiples of 64, which are decoded in registers, instead of what the family's model has. 0.7 as fp32 is below 0.7, and
+# large enough that one rounded up shows.
+ALIGNED = {"rms_norm_eps": 0.7, "hidden_size": 128, "intermediate_size": 192, "num_attention_heads": 4,
+           "num_key_value_heads": 2, "head_dim": 64}
 # NaNs with payloads, infinities, -0, subnormals, the largest
 ODD = np.array([0x7fc1, 0xffff, 0x7f80, 0xff80, 0, 0x8000, 1, 0x8001, 0x7f, 0x7f7f, 0x7fa5, 0xff81], "<u2")
 

@@ -111,8 +111,9 @@ static void plan_step(struct world *world, size_t index, struct sequence *sequen
     uint32_t done = sequence_length(sequence), left = text->length - done, count = left;
     uint32_t first = text->length - text->rows, fresh;
 
+    /* mostly a few tokens where rows are compared: single ones take another way than many */
     if (world->schedule->parts)
-        count = 1 + below(rnd() % 2 && left > 8 ? 8 : left);
+        count = 1 + below(left > 3 && rnd() % (left > ROWS_MAX ? 2 : 4) ? 3 : left);
     fresh = done + count > first ? done + count - first : 0;
     fresh = fresh < count ? fresh : count;
     /* the text's last row is always one of them */
