@@ -49,6 +49,7 @@ check "lwcmem(3) names all functions" diff functions \
 # What examples must print of a model: norms of products with ones, in 64 lanes and their tree, and sums of those.
 cat > norms.py <<'PYTHON'
 import json, math, sys
+import interpreter  # it may start another Python
 import numpy as np
 raw = open(sys.argv[1] + "/model.safetensors", "rb").read()
 start = 8 + int.from_bytes(raw[:8], "little")
@@ -83,10 +84,11 @@ for layer in list(range(layers)) * 2:
         total = square("model.layers.%d.%s.weight" % (layer, matrix), total)
     print("layer %d: norm %.9g" % (layer, math.sqrt(total)))
 PYTHON
+norms() { PYTHONPATH=$here/tests/bench/redundancy python3 norms.py "$@"; }
 names="random-aligned-bf16 random-odd-fp16" tensor=model.layers.1.mlp.down_proj.weight
 for name in $names; do
 	check "pack $name" "$prefix/bin/lwcmem" pack "$MODELS/$name" -o "$name.lwc"
-	python3 norms.py "$MODELS/$name" $tensor > "$name.fused" && python3 norms.py "$MODELS/$name" > "$name.stream"
+	norms "$MODELS/$name" $tensor > "$name.fused" && norms "$MODELS/$name" > "$name.stream"
 	check "norms of $name" test "$(wc -l < "$name.stream")" -ge 4
 done
 

@@ -46,7 +46,8 @@ struct model {
     "                every pass, read past the page cache by the backends kmod or user.\n"         \
     "                Not counted: the program, the tokenizer, a base, what the kernel holds\n"     \
     "--base BASE.lwc the container that MODEL was packed against, if it was\n"                     \
-    "--hugepages     weights from huge pages: of a container those that the kernel module shares\n" \
+    "--hugepages     weights from huge pages: of a container those that the kernel module "        \
+    "shares\n"                                                                                     \
     "                with all processes; else, and of plain files, a copy for this one\n"          \
     "--isa I         instructions to use (default: the fastest; wins over LWCMEM_ISA)\n"           \
     "--kv fp32|fp16  how keys and values are kept (default: fp32); fp16 takes half the memory,\n"  \
