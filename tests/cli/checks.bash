@@ -14,3 +14,13 @@ refuse() { # refuse NAME STATUS TEXT COMMAND...: exits with STATUS and says TEXT
 	if [ $got = "$status" ] && grep -qF -- "$text" err; then echo "ok $name"
 	else echo "not ok $name: exit $got, expected $status and '$text'"; cat out err; fi
 }
+usable_isas() { # usable_isas WHAT: isas are those of this CPU; a skip of WHAT for each other
+	local isa
+	isas=
+	for isa in scalar avx2 avx512; do
+		# a path that is no model: only the ISA is asked for
+		if "$LWCMEM" run /dev/null/none -p a --isa $isa 2>&1 | grep -q "CPU does not have"; then
+			echo "skip $1 with $isa: this CPU does not have it"
+		else isas="$isas $isa"; fi
+	done
+}

@@ -3,13 +3,8 @@
 # The same logits in 8k of context, and the same sampled tokens for a seed.
 set -u
 work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
-isas=
-for isa in scalar avx2 avx512; do
-	# a path that is no model: only the ISA is asked for
-	if "$LWCMEM" run "$work/none" -p a --isa $isa 2>&1 | grep -q "CPU does not have"; then
-		echo "skip long and sampled texts with $isa: this CPU does not have it"
-	else isas="$isas $isa"; fi
-done
+. tests/cli/checks.bash
+usable_isas "long and sampled texts"
 
 # 8k of context: splits, threads and ISAs; scalar is left out for its time
 python3 tests/cli/engine_long.py "$work" || echo "not ok make models of a long context"

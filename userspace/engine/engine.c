@@ -50,22 +50,21 @@ static int read_tokenizer(struct engine *engine, struct failure *failure)
     static const struct {
         const char *name;
         struct tokenizer *(*read)(const char *, size_t, const char *, struct failure *);
-    } kinds[] = {{"tokenizer.model", tokenizer_from_sentencepiece},
-                 {"tokenizer.json", tokenizer_from_json}};
+    } kinds[] = {{"tokenizer.json", tokenizer_from_json},
+                 {"tokenizer.model", tokenizer_from_sentencepiece}};
     struct weights *weights = engine->weights;
     const struct gguf_values *values;
     char path[512], *text = NULL;
-    size_t size = 0, kind = 1;
+    size_t size = 0, kind = 0;
     int found = weights->ops->values(weights, &values, failure);
 
     if (found > 0)
         engine->tokenizer = tokenizer_from_gguf(values, weights->path, failure);
     if (found)
         return engine->tokenizer ? 0 : -1;
-    found = weights->ops->file(weights, kinds[kind].name, &text, &size, failure);
-
-    if (found == 0)
-        found = weights->ops->file(weights, kinds[--kind].name, &text, &size, failure);
+    while ((found = weights->ops->file(weights, kinds[kind].name, &text, &size, failure)) == 0 &&
+           kind + 1 < sizeof(kinds) / sizeof(kinds[0]))
+        kind++;
     if (found == 0)
         fail(failure, "%s: neither tokenizer.json nor tokenizer.model; lwcmem needs one of them",
              weights->path);

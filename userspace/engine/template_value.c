@@ -327,22 +327,33 @@ int value_length(struct machine *machine, const struct value *value, size_t *out
     }
 }
 
-int dict_get(struct machine *machine, const struct dict *dict, const struct value *key,
-             struct value *out)
+/* Where the key is: 1 found, 0 none, -1. */
+static int find_key(struct machine *machine, const struct dict *dict, const struct value *key,
+                    size_t *at)
 {
     if (check_key(machine, key) < 0)
         return -1;
-    for (size_t i = 0; i < dict->count; i++) {
+    for (*at = 0; *at < dict->count; ++*at) {
         bool equal;
 
-        if (machine_spend(machine, 1) < 0 || value_equal(machine, &dict->keys[i], key, &equal) < 0)
+        if (machine_spend(machine, 1) < 0 ||
+            value_equal(machine, &dict->keys[*at], key, &equal) < 0)
             return -1;
-        if (equal) {
-            *out = dict->values[i];
+        if (equal)
             return 1;
-        }
     }
     return 0;
+}
+
+int dict_get(struct machine *machine, const struct dict *dict, const struct value *key,
+             struct value *out)
+{
+    size_t at;
+    int found = find_key(machine, dict, key, &at);
+
+    if (found > 0)
+        *out = dict->values[at];
+    return found;
 }
 
 const struct value *dict_find(const struct dict *dict, const char *name, size_t size)
@@ -364,18 +375,14 @@ int dict_set(struct machine *machine, struct dict *dict, const struct value *key
 {
     size_t room = dict->room ? 2 * dict->room : 4;
     struct value *keys, *values;
+    size_t at;
+    int found = find_key(machine, dict, key, &at);
 
-    if (check_key(machine, key) < 0)
+    if (found < 0)
         return -1;
-    for (size_t i = 0; i < dict->count; i++) {
-        bool equal;
-
-        if (machine_spend(machine, 1) < 0 || value_equal(machine, &dict->keys[i], key, &equal) < 0)
-            return -1;
-        if (equal) {
-            dict->values[i] = *value;
-            return 0;
-        }
+    if (found) {
+        dict->values[at] = *value;
+        return 0;
     }
     if (dict->count == dict->room) {
         keys = machine_take(machine, room, sizeof(*keys));

@@ -3,7 +3,6 @@
 #include "model.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 static int reserve(struct prepared *prepared, size_t count)
 {
@@ -41,8 +40,7 @@ int lwcmem_prepare(struct lwcmem_model *model, const float *x, size_t x_stride, 
     prepared->x = NULL;
     if (__builtin_mul_overflow(n, cols, &count) || reserve(prepared, count) < 0) {
         fail(&failure, "%s: out of memory for activations", container_path(model->container));
-        memcpy(error, failure.text, sizeof(failure.text));
-        return -1;
+        return model_report(&failure, error);
     }
     if (n > 1)
         model->kernels->pack(&in, cols, prepared->packed);
