@@ -11,9 +11,11 @@ static __always_inline u32 level(const u8 *codes, u32 width, const u8 *symbols, 
 	const u8 *start = next;
 	u32 base;
 
-	for (base = 0; base < count; base += LWC_GROUP, codes += 8 * width)
-		_mm512_storeu_si512(out + base,
-				    levels_symbols_avx512(codes, width, &lookup, &next));
+	for (base = 0; base < count; base += LWC_GROUP, codes += 8 * width) {
+		const struct levels_looked_up group = levels_look_up_avx512(codes, width, &lookup);
+
+		_mm512_storeu_si512(out + base, levels_fill_avx512(&group, width, &next));
+	}
 	return (u32)(next - start);
 }
 
@@ -25,17 +27,19 @@ u32 levels_level_avx512(const u8 *codes, u32 width, const u8 *symbols, u32 count
 
 void levels_unpack_avx512(const u8 *codes, u32 width, u32 count, u8 *out)
 {
-	const struct levels_lookup lookup = levels_lookup_avx512(NULL, width);
+	const __m512i ones = _mm512_set1_epi8((char)((1u << width) - 1));
 	const u32 before = width == 3 ? 8 : 0;
 	const __mmask64 used = (1ull << (8 * (width + (before ? 1 : 0)))) - 1;
+	struct levels_lookup lookup;
 	u32 base;
 
+	levels_unpacking_avx512(width, &lookup);
 	for (base = 0; base < count; base += LWC_GROUP, codes += 8 * width) {
 		__m512i packed = _mm512_maskz_loadu_epi8(used, codes - before);
 
 		packed = _mm512_permutexvar_epi8(lookup.spread, packed);
 		packed = _mm512_multishift_epi64_epi8(lookup.shifts, packed);
-		_mm512_storeu_si512(out + base, _mm512_and_si512(packed, lookup.ones));
+		_mm512_storeu_si512(out + base, _mm512_and_si512(packed, ones));
 	}
 }
 

@@ -9,41 +9,63 @@
 /* Bytes that the rest is fetched ahead of its use. */
 #define REST_AHEAD 2048
 
+/*
+ * A weight goes through many dependent instructions, too many for the CPU to
+ * have enough groups under way by itself: while one group is multiplied, the
+ * symbols of the next are filled in, and those of the one behind it looked up.
+ */
 struct fused {
-    const uint8_t *codes;
+    const uint8_t *codes; /* of the group after looked_up */
+    const uint8_t *codes_last;
     const uint8_t *rest;
-    const uint8_t *next;
+    const uint8_t *next;   /* after looked_up's predecessor */
+    const uint8_t *passed; /* next, without the group in symbols: the last one's follower is none */
     const uint8_t *next_start;
+    __m512i symbols; /* of the group that comes next */
+    struct levels_looked_up looked_up;
     struct levels_lookup lookup;
 };
+
+/* The group behind the tile's last one is the last one again, for nothing is behind the codes. */
+static inline __attribute__((always_inline)) void fused_ahead(struct fused *fused, uint32_t width)
+{
+    fused->passed = fused->next;
+    fused->symbols = levels_fill_avx512(&fused->looked_up, width, &fused->next);
+    fused->looked_up = levels_look_up_avx512(fused->codes, width, &fused->lookup);
+    fused->codes += fused->codes < fused->codes_last ? 8 * width : 0;
+}
 
 static inline enum lwc_error fused_open(const struct lwc_levels_view *view, uint8_t *scratch,
                                         struct fused *fused)
 {
+    uint32_t width = view->width[0];
     enum lwc_error error =
         lwc_levels_next(lwc_impl_select(LWC_ISA_AVX512), view, scratch, &fused->next);
 
     if (error)
         return error;
     fused->codes = view->codes[0];
+    fused->codes_last = fused->codes + (view->count[0] / LWC_GROUP - 1) * 8 * width;
     fused->rest = view->plane[0];
     fused->next_start = fused->next;
-    fused->lookup = levels_lookup_avx512(view->symbols, view->width[0]);
+    fused->lookup = levels_lookup_avx512(view->symbols, width);
+    fused->looked_up = levels_look_up_avx512(fused->codes, width, &fused->lookup);
+    fused->codes += fused->codes < fused->codes_last ? 8 * width : 0;
+    fused_ahead(fused, width);
     return LWC_OK;
 }
 
 static inline void fused_skip(struct fused *fused, size_t groups, uint32_t width)
 {
     for (; groups; groups--) {
-        levels_symbols_avx512(fused->codes, width, &fused->lookup, &fused->next);
-        fused->codes += 8 * width;
+        fused_ahead(fused, width);
         fused->rest += LWC_GROUP;
     }
 }
 
 static inline size_t fused_passed(const struct fused *fused)
 {
-    return (size_t)(fused->next - fused->next_start);
+    return (size_t)(fused->passed - fused->next_start);
 }
 
 /*
@@ -54,12 +76,11 @@ static inline __attribute__((always_inline)) void fused_group(struct fused *fuse
                                                               lanes_vector w[4])
 {
     const __m512i upper = _mm512_set1_epi32((int)0xffff0000u);
-    __m512i symbols, first, second;
+    __m512i symbols = fused->symbols, first, second;
 
     __builtin_prefetch(fused->rest + REST_AHEAD);
-    symbols = levels_symbols_avx512(fused->codes, width, &fused->lookup, &fused->next);
+    fused_ahead(fused, width);
     levels_bf16_avx512(symbols, _mm512_loadu_si512(fused->rest), &first, &second);
-    fused->codes += 8 * width;
     fused->rest += LWC_GROUP;
     w[0] = _mm512_castsi512_ps(_mm512_slli_epi32(first, 16));
     w[1] = _mm512_castsi512_ps(_mm512_and_si512(first, upper));
