@@ -27,8 +27,7 @@ struct pool {
     unsigned int spins;
     unsigned int asleep; /* waiting for started */
     bool stop;
-    bool placed; /* and the caller had `before` */
-    cpu_set_t before;
+    bool placed;
     pool_work *work;
     void *context;
     struct failure *failure;
@@ -36,6 +35,13 @@ struct pool {
     _Alignas(64) atomic_ullong round;
     _Alignas(64) atomic_uint running;
 };
+
+/* A thread that pools have placed, and the CPUs that it had before the first of them. */
+static _Thread_local struct {
+    unsigned int pools;
+    int cpu;
+    cpu_set_t before;
+} caller;
 
 static uint64_t range_of(uint64_t first, uint64_t end)
 {
@@ -160,33 +166,63 @@ static void pin(pthread_t thread, int cpu)
     (void)pthread_setaffinity_np(thread, sizeof(one), &one);
 }
 
+/* The CPUs of the calling thread, whatever pools have made of them. */
+static bool allowed_cpus(cpu_set_t *allowed)
+{
+    if (!caller.pools)
+        return sched_getaffinity(0, sizeof(*allowed), allowed) == 0;
+    *allowed = caller.before;
+    return true;
+}
+
 /*
  * Where there is a CPU for each thread, each has its own, the caller the one
  * that it is on: otherwise who is woken often comes to who wakes it, and two
  * take turns on one CPU. At the first run, for threads that the caller starts
- * before do not inherit it.
+ * before do not inherit it. A second pool of the caller takes the same CPUs.
  */
 static void place_threads(struct pool *pool)
 {
-    int own = sched_getcpu(), cpu = 0;
+    int own = caller.pools ? caller.cpu : sched_getcpu(), cpu = 0;
+    cpu_set_t allowed;
 
-    if (own < 0 || sched_getaffinity(0, sizeof(pool->before), &pool->before) < 0 ||
-        (unsigned int)CPU_COUNT(&pool->before) != pool->workers || pool->workers == 1)
+    if (own < 0 || !allowed_cpus(&allowed) || (unsigned int)CPU_COUNT(&allowed) != pool->workers ||
+        pool->workers == 1)
         return;
     for (unsigned int i = 1; i < pool->workers; i++, cpu++) {
-        while (cpu < CPU_SETSIZE - 1 && (!CPU_ISSET(cpu, &pool->before) || cpu == own))
+        while (cpu < CPU_SETSIZE - 1 && (!CPU_ISSET(cpu, &allowed) || cpu == own))
             cpu++;
         pin(pool->threads[i], cpu);
     }
-    pin(pthread_self(), own);
+    if (!caller.pools++) {
+        caller.before = allowed;
+        caller.cpu = own;
+        pin(pthread_self(), own);
+    }
     pool->placed = true;
+}
+
+/* A thread of the pool, on the CPUs that the caller had before it was placed. */
+static int start_thread(struct pool *pool, const cpu_set_t *allowed)
+{
+    pthread_attr_t attributes;
+    int error = pthread_attr_init(&attributes);
+
+    if (error)
+        return error;
+    error = allowed ? pthread_attr_setaffinity_np(&attributes, sizeof(*allowed), allowed) : 0;
+    if (!error)
+        error = pthread_create(&pool->threads[pool->workers], &attributes, serve, pool);
+    pthread_attr_destroy(&attributes);
+    return error;
 }
 
 struct pool *pool_new(unsigned int workers, struct failure *failure)
 {
     struct pool *pool = aligned_alloc(64, (sizeof(*pool) + 63) & ~(size_t)63);
     cpu_set_t allowed;
-    unsigned int cpus = 0;
+    bool known = allowed_cpus(&allowed);
+    unsigned int cpus = known ? (unsigned int)CPU_COUNT(&allowed) : 0;
 
     if (pool) {
         *pool = (struct pool){.threads = calloc(workers, sizeof(*pool->threads)),
@@ -201,11 +237,9 @@ struct pool *pool_new(unsigned int workers, struct failure *failure)
         fail(failure, "out of memory for %u threads; use a smaller -j", workers);
         return NULL;
     }
-    if (sched_getaffinity(0, sizeof(allowed), &allowed) == 0)
-        cpus = (unsigned int)CPU_COUNT(&allowed);
     pool->spins = workers <= cpus ? SPINS : 0;
     for (; pool->workers < workers; pool->workers++) {
-        int error = pthread_create(&pool->threads[pool->workers], NULL, serve, pool);
+        int error = start_thread(pool, known ? &allowed : NULL);
 
         if (error) {
             fail_errno(failure, error, "cannot start %u threads; use a smaller -j", workers);
@@ -226,8 +260,8 @@ void pool_free(struct pool *pool)
     pthread_mutex_unlock(&pool->lock);
     for (unsigned int i = 1; pool->threads && i < pool->workers; i++)
         pthread_join(pool->threads[i], NULL);
-    if (pool->placed)
-        (void)sched_setaffinity(0, sizeof(pool->before), &pool->before);
+    if (pool->placed && !--caller.pools)
+        (void)sched_setaffinity(0, sizeof(caller.before), &caller.before);
     pthread_cond_destroy(&pool->finished);
     pthread_cond_destroy(&pool->started);
     pthread_mutex_destroy(&pool->lock);
