@@ -208,10 +208,11 @@ struct lwc_impl {
 /*
  * The symbols of all weights that level 0 passes on, decoded to scratch:
  * LWC_SCRATCH_TILE bytes, of which the first half is free again afterwards.
- * *next: view->count[1] symbols and 128 readable bytes more.
+ * *next: view->count[1] symbols and 128 readable bytes more. ahead: what is
+ * so many bytes behind the codes is fetched into the L2 cache meanwhile; 0: nothing.
  */
 enum lwc_error lwc_levels_next(const struct lwc_impl *impl, const struct lwc_levels_view *view,
-			       u8 *scratch, const u8 **next);
+			       u8 *scratch, size_t ahead, const u8 **next);
 
 /* dst: view->count[0] elements of the field. scratch: as for lwc_levels_next. */
 enum lwc_error lwc_levels_decode(const struct lwc_impl *impl, const struct lwc_levels_view *view,

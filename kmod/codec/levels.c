@@ -178,20 +178,47 @@ static u32 run_level(const struct lwc_impl *impl, const struct lwc_levels_view *
 				    next + passed, out + whole);
 }
 
+static void fetch(const u8 *first, const u8 *end)
+{
+	for (; first < end; first += 64)
+		__builtin_prefetch(first, 0, 2);
+}
+
+/* All codes of a level but the first. */
+static u32 run_upper(const struct lwc_impl *impl, const struct lwc_levels_view *view, u32 level,
+		     size_t ahead, const u8 *next, u8 *out)
+{
+	u32 codes = view->count[level], first, count, passed = 0;
+
+	if (!ahead)
+		return run_level(impl, view, level, 0, codes, next, out);
+	/* a few cache lines at a time: of many at once, the CPU drops some */
+	for (first = 0; first < codes; first += count) {
+		const u8 *at = view->codes[level] + (size_t)first / 8 * view->width[level] + ahead;
+
+		count = min_t(u32, codes - first, LEVELS_BLOCK);
+		fetch(at, at + (size_t)count / 8 * view->width[level] + 64);
+		passed += run_level(impl, view, level, first, count, next + passed, out + first);
+	}
+	return passed;
+}
+
 enum lwc_error lwc_levels_next(const struct lwc_impl *impl, const struct lwc_levels_view *view,
-			       u8 *scratch, const u8 **next)
+			       u8 *scratch, size_t ahead, const u8 **next)
 {
 	u8 *buffer[2] = { scratch, scratch + LEVELS_BUFFER };
 	u32 level = view->levels, i;
 	u8 *escapes = buffer[level & 1];
 
+	if (ahead)
+		fetch(view->escapes + ahead, view->escapes + ahead + view->count[level] + 64);
 	memcpy(escapes, view->escapes, view->count[level]);
 	if (levels_turned(view->field, view->kept))
 		for (i = 0; i < view->count[level]; i++)
 			escapes[i] = levels_turn(escapes[i]);
 	while (--level) {
-		u32 passed = run_level(impl, view, level, 0, view->count[level],
-				       buffer[(level + 1) & 1], buffer[level & 1]);
+		u32 passed = run_upper(impl, view, level, ahead, buffer[(level + 1) & 1],
+				       buffer[level & 1]);
 
 		if (passed != view->count[level + 1])
 			return LWC_ERR_STREAM;
@@ -242,7 +269,7 @@ enum lwc_error lwc_levels_decode(const struct lwc_impl *impl, const struct lwc_l
 	u32 passed = 0;
 	const u8 *next;
 
-	error = lwc_levels_next(impl, view, scratch, &next);
+	error = lwc_levels_next(impl, view, scratch, 0, &next);
 	if (error)
 		return error;
 	for (first = 0; first < weights; first += count) {

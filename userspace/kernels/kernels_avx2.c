@@ -20,13 +20,14 @@ struct fused {
     uint32_t ready; /* groups left in the buffer */
     uint32_t left;  /* groups left in the tile after those */
     size_t passed;
+    size_t ahead;
 };
 
 static inline enum lwc_error fused_open(const struct lwc_levels_view *view, uint8_t *scratch,
-                                        struct fused *fused)
+                                        size_t ahead, struct fused *fused)
 {
     enum lwc_error error =
-        lwc_levels_next(lwc_impl_select(LWC_ISA_AVX2), view, scratch, &fused->next);
+        lwc_levels_next(lwc_impl_select(LWC_ISA_AVX2), view, scratch, ahead, &fused->next);
 
     if (error)
         return error;
@@ -37,6 +38,7 @@ static inline enum lwc_error fused_open(const struct lwc_levels_view *view, uint
     fused->ready = 0;
     fused->left = view->count[0] / LWC_GROUP;
     fused->passed = 0;
+    fused->ahead = ahead;
     return LWC_OK;
 }
 
@@ -45,6 +47,8 @@ static inline void fused_fill(struct fused *fused, uint32_t width)
     uint32_t groups =
         fused->left < LEVELS_BLOCK / LWC_GROUP ? fused->left : LEVELS_BLOCK / LWC_GROUP;
 
+    for (uint32_t i = 0; i < groups * 8 * width; i += 64)
+        __builtin_prefetch(fused->codes + fused->ahead + i, 0, 2);
     fused->passed += levels_level_avx2(fused->codes, width, fused->own_symbols, groups * LWC_GROUP,
                                        fused->next + fused->passed, fused->buffer);
     fused->codes += groups * 8 * width;
@@ -90,6 +94,7 @@ static inline __attribute__((always_inline)) void fused_group(struct fused *fuse
     if (__builtin_expect(!fused->ready, 0))
         fused_fill(fused, width);
     __builtin_prefetch(fused->rest + REST_AHEAD);
+    __builtin_prefetch(fused->rest + fused->ahead, 0, 2);
     for (uint32_t h = 0; h < 2; h++) {
         __m256i symbols = _mm256_loadu_si256((const __m256i *)(fused->symbols + 32 * h));
         __m256i rest = _mm256_loadu_si256((const __m256i *)(fused->rest + 32 * h));

@@ -21,6 +21,7 @@ struct fused {
     const uint8_t *next;   /* after looked_up's predecessor */
     const uint8_t *passed; /* next, without the group in symbols: the last one's follower is none */
     const uint8_t *next_start;
+    size_t ahead;
     __m512i symbols; /* of the group that comes next */
     struct levels_looked_up looked_up;
     struct levels_lookup lookup;
@@ -36,11 +37,11 @@ static inline __attribute__((always_inline)) void fused_ahead(struct fused *fuse
 }
 
 static inline enum lwc_error fused_open(const struct lwc_levels_view *view, uint8_t *scratch,
-                                        struct fused *fused)
+                                        size_t ahead, struct fused *fused)
 {
     uint32_t width = view->width[0];
     enum lwc_error error =
-        lwc_levels_next(lwc_impl_select(LWC_ISA_AVX512), view, scratch, &fused->next);
+        lwc_levels_next(lwc_impl_select(LWC_ISA_AVX512), view, scratch, ahead, &fused->next);
 
     if (error)
         return error;
@@ -48,6 +49,7 @@ static inline enum lwc_error fused_open(const struct lwc_levels_view *view, uint
     fused->codes_last = fused->codes + (view->count[0] / LWC_GROUP - 1) * 8 * width;
     fused->rest = view->plane[0];
     fused->next_start = fused->next;
+    fused->ahead = ahead;
     fused->lookup = levels_lookup_avx512(view->symbols, width);
     fused->looked_up = levels_look_up_avx512(fused->codes, width, &fused->lookup);
     fused->codes += fused->codes < fused->codes_last ? 8 * width : 0;
@@ -79,6 +81,8 @@ static inline __attribute__((always_inline)) void fused_group(struct fused *fuse
     __m512i symbols = fused->symbols, first, second;
 
     __builtin_prefetch(fused->rest + REST_AHEAD);
+    __builtin_prefetch(fused->rest + fused->ahead, 0, 2);
+    __builtin_prefetch(fused->codes + fused->ahead, 0, 2);
     fused_ahead(fused, width);
     levels_bf16_avx512(symbols, _mm512_loadu_si512(fused->rest), &first, &second);
     fused->rest += LWC_GROUP;

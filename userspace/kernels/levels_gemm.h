@@ -5,38 +5,35 @@
  * their group of 64; the activations are brought into the same order, so that
  * a virtual lane is where its weight is. A file of an ISA includes its lanes
  * and lanes.h, defines
- *   struct fused, fused_open(view, scratch, fused): what a call keeps
+ *   struct fused, fused_open(view, scratch, ahead, fused): what a call keeps
  *   fused_skip(fused, groups, width): move on without a result
  *   fused_group(fused, width, w): the next group's weights in w[LANES_VECTORS]
  *   fused_passed(fused): how many weights level 0 has passed on so far
  *   fused_arrange(x, out): 64 activations in the order of w
  *   fused_tree(acc): lanes_tree for lanes in that order
  * and then includes this file.
+ *
+ * The next tile of a tensor is expected behind this one and to be laid out like
+ * it: whatever is used, what is `ahead` bytes behind it is fetched into the L2
+ * cache, so that the next tile comes evenly and in the order of its use.
  */
 #ifndef LWC_KERNELS_LEVELS_GEMM_H
 #define LWC_KERNELS_LEVELS_GEMM_H
 
-/*
- * The next tile of a tensor is expected behind this one: while this one is
- * multiplied, that one's stored bytes are fetched into the L2 cache, evenly.
- */
-struct levels_ahead {
-    const uint8_t *at;
-    size_t step; /* a group, at most 128 */
-};
-
-static inline struct levels_ahead levels_ahead(const struct lwc_levels_view *view)
+/* From a place in this tile to the same place in the next one. */
+static inline size_t levels_ahead(const struct lwc_levels_view *view)
 {
     const uint8_t *start = view->plane[0] - sizeof(struct lwc_levels_header);
     const uint8_t *end = view->escapes + view->count[view->levels];
 
-    return (struct levels_ahead){end, (size_t)(end - start) / (view->count[0] / LWC_GROUP)};
+    return ((size_t)(end - start) + 63) & ~(size_t)63;
 }
 
 /* All rows times `block` vectors. */
-static inline __attribute__((always_inline)) void
-levels_rows(struct fused *fused, uint32_t width, struct levels_ahead ahead, size_t cols,
-            size_t rows, const float *x, float *y, size_t y_stride, size_t block)
+static inline __attribute__((always_inline)) void levels_rows(struct fused *fused, uint32_t width,
+                                                              size_t cols, size_t rows,
+                                                              const float *x, float *y,
+                                                              size_t y_stride, size_t block)
 {
     struct fused at = *fused; /* in registers */
 
@@ -48,11 +45,6 @@ levels_rows(struct fused *fused, uint32_t width, struct levels_ahead ahead, size
             for (size_t v = 0; v < LANES_VECTORS; v++)
                 acc[t][v] = lanes_zero();
         for (size_t c = 0; c < cols; c += LANES, at_x += LANES) {
-            if (block < LANES_BLOCK) {
-                __builtin_prefetch(ahead.at, 0, 2);
-                __builtin_prefetch(ahead.at + 64, 0, 2);
-                ahead.at += ahead.step;
-            }
             fused_group(&at, width, w);
             for (size_t v = 0; v < LANES_VECTORS; v++)
                 for (size_t t = 0; t < block; t++)
@@ -66,8 +58,8 @@ levels_rows(struct fused *fused, uint32_t width, struct levels_ahead ahead, size
 }
 
 static inline __attribute__((always_inline)) void
-levels_vectors(const struct fused *start, uint32_t width, struct levels_ahead ahead, size_t cols,
-               size_t rows, const float *x, size_t n, const struct products *out, struct fused *end)
+levels_vectors(const struct fused *start, uint32_t width, size_t cols, size_t rows, const float *x,
+               size_t n, const struct products *out, struct fused *end)
 {
     for (size_t t = 0; t < n; t += LANES_BLOCK) {
         const float *at = x + t * cols;
@@ -76,16 +68,16 @@ levels_vectors(const struct fused *start, uint32_t width, struct levels_ahead ah
         *end = *start;
         switch (n - t < LANES_BLOCK ? n - t : LANES_BLOCK) {
         case 1:
-            levels_rows(end, width, ahead, cols, rows, at, y, out->y_stride, 1);
+            levels_rows(end, width, cols, rows, at, y, out->y_stride, 1);
             break;
         case 2:
-            levels_rows(end, width, ahead, cols, rows, at, y, out->y_stride, 2);
+            levels_rows(end, width, cols, rows, at, y, out->y_stride, 2);
             break;
         case 3:
-            levels_rows(end, width, ahead, cols, rows, at, y, out->y_stride, 3);
+            levels_rows(end, width, cols, rows, at, y, out->y_stride, 3);
             break;
         default:
-            levels_rows(end, width, ahead, cols, rows, at, y, out->y_stride, LANES_BLOCK);
+            levels_rows(end, width, cols, rows, at, y, out->y_stride, LANES_BLOCK);
         }
     }
 }
@@ -100,28 +92,30 @@ static enum lwc_error gemm_levels(const struct lwc_levels_view *view, size_t col
                                   size_t rows, const float *x, size_t n, const struct products *out,
                                   uint8_t *scratch)
 {
-    struct levels_ahead ahead;
     struct fused start, end;
-    enum lwc_error error = fused_open(view, scratch, &start);
+    size_t ahead = levels_ahead(view);
+    enum lwc_error error;
 
+    /* the header, and what is used before anything is fetched at its distance */
+    __builtin_prefetch(view->plane[0] + ahead - sizeof(struct lwc_levels_header), 0, 2);
+    __builtin_prefetch(view->codes[0] + ahead, 0, 2);
+    error = fused_open(view, scratch, ahead, &start);
     if (error)
         return error;
-    ahead = levels_ahead(view);
-    ahead.at += first_row * cols / LANES * ahead.step;
     fused_skip(&start, first_row * cols / LANES, view->width[0]);
     end = start;
     switch (view->width[0]) {
     case 1:
-        levels_vectors(&start, 1, ahead, cols, rows, x, n, out, &end);
+        levels_vectors(&start, 1, cols, rows, x, n, out, &end);
         break;
     case 2:
-        levels_vectors(&start, 2, ahead, cols, rows, x, n, out, &end);
+        levels_vectors(&start, 2, cols, rows, x, n, out, &end);
         break;
     case 3:
-        levels_vectors(&start, 3, ahead, cols, rows, x, n, out, &end);
+        levels_vectors(&start, 3, cols, rows, x, n, out, &end);
         break;
     default:
-        levels_vectors(&start, 4, ahead, cols, rows, x, n, out, &end);
+        levels_vectors(&start, 4, cols, rows, x, n, out, &end);
     }
     if ((first_row + rows) * cols < view->count[0])
         return LWC_OK;
