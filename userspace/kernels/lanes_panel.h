@@ -96,17 +96,26 @@ lanes_panel_sums(enum lwc_dtype dtype, const uint8_t *weights, size_t row_bytes,
     }
 }
 
-/* The last columns of one row and vector, and the first steps of the tree. */
-static lanes_vector lanes_panel_fold(const float *sums, const float *tail, const float *x,
-                                     size_t count)
+/* The first steps of the tree. */
+static inline lanes_vector lanes_panel_fold(const float *sums)
 {
     lanes_vector acc[LANES_VECTORS];
 
     for (size_t v = 0; v < LANES_VECTORS; v++)
         acc[v] = lanes_load(sums + v * LANES_WIDTH);
-    if (count)
-        lanes_finish(acc, tail, x, count);
     return lanes_fold(acc);
+}
+
+/* The last columns of one row and vector. */
+static void lanes_panel_last(float *sums, const float *tail, const float *x, size_t count)
+{
+    lanes_vector acc[LANES_VECTORS];
+
+    for (size_t v = 0; v < LANES_VECTORS; v++)
+        acc[v] = lanes_load(sums + v * LANES_WIDTH);
+    lanes_finish(acc, tail, x, count);
+    for (size_t v = 0; v < LANES_VECTORS; v++)
+        lanes_store(sums + v * LANES_WIDTH, acc[v]);
 }
 
 /* Sums to results. weights: of the rows, from their last columns on; x: the vectors, likewise. */
@@ -115,26 +124,26 @@ static void lanes_panel_finish(enum lwc_dtype dtype, const uint8_t *weights, siz
                                const float *x, size_t x_stride, float *y, size_t y_stride,
                                size_t panel)
 {
-    float tail[LANES], out[LANES_WIDTH], *to[LANES_WIDTH];
+    float tail[LANES], out[LANES_WIDTH];
     lanes_vector folded[LANES_WIDTH];
-    size_t waiting = 0;
 
     for (size_t i = 0; i < LANES_WIDTH; i++)
         folded[i] = lanes_zero();
-    for (size_t r = 0; r < rows; r++) {
-        if (last)
-            lanes_tail(dtype, weights + r * row_bytes, last, tail);
-        for (size_t t = 0; t < panel; t++) {
-            folded[waiting] = lanes_panel_fold(sums[r] + t * LANES, tail, x + t * x_stride, last);
-            to[waiting++] = y + t * y_stride + r;
-            if (waiting < LANES_WIDTH && (t + 1 < panel || r + 1 < rows))
-                continue;
-            lanes_tree_many(folded, out);
-            for (size_t i = 0; i < waiting; i++)
-                *to[i] = lanes_canonical(out[i]);
-            waiting = 0;
-        }
+    for (size_t r = 0; r < rows && last; r++) {
+        lanes_tail(dtype, weights + r * row_bytes, last, tail);
+        for (size_t t = 0; t < panel; t++)
+            lanes_panel_last(sums[r] + t * LANES, tail, x + t * x_stride, last);
     }
+    for (size_t t = 0; t < panel; t++, y += y_stride)
+        for (size_t r = 0; r < rows; r += LANES_WIDTH) {
+            size_t count = rows - r < LANES_WIDTH ? rows - r : LANES_WIDTH;
+
+            for (size_t i = 0; i < count; i++)
+                folded[i] = lanes_panel_fold(sums[r + i] + t * LANES);
+            lanes_tree_many(folded, out);
+            for (size_t i = 0; i < count; i++)
+                y[r + i] = lanes_canonical(out[i]);
+        }
 }
 
 /* All rows times n vectors that are packed. */
