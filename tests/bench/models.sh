@@ -17,7 +17,7 @@ mkdir -p "$cache"
 get_llama() {
 	[ -e "$cache/done" ] && return
 	echo "--require-hashes ${PEER_LLAMA% *} --hash=sha256:${PEER_LLAMA#* }" | tr ' ' '\n' | sed '1d;N;s/\n/ /' > "$cache/requirements"
-	python3 -m pip download --quiet --no-deps --no-build-isolation --require-hashes --no-binary :all: -d "$cache" \
+	python3 -m pip download --quiet --no-deps --require-hashes --no-binary :all: -d "$cache" \
 		-r "$cache/requirements" || return
 	rm -rf "$cache/source" && mkdir "$cache/source"
 	tar -xzf "$cache"/llama_cpp_python-*.tar.gz -C "$cache/source" --strip-components 1 &&
@@ -63,7 +63,7 @@ for round in $(seq "$rounds"); do
 	ours "plain, huge pages" plain --hugepages
 	[ -z "$bench" ] || for q in bf16 q8_0; do
 		theirs "llama.cpp $q" $q.gguf
-		theirs "llama.cpp $q, --mmap 0 -fa 1" $q.gguf --mmap 0 -fa 1
+		theirs "llama.cpp $q, -lm none -fa on" $q.gguf -lm none -fa on
 	done
 done > figures.tsv
 python3 - <<'P'
