@@ -10,6 +10,8 @@
 
 /* Looks at what is awaited before a thread sleeps: some 50 microseconds. */
 #define SPINS 3000
+/* The same where other threads have work for the CPU meanwhile. */
+#define SPINS_SHARED 300
 
 /* Items of a worker that nobody has taken: the first in the upper half, the end in the lower. */
 struct share {
@@ -24,7 +26,7 @@ struct pool {
     struct share *shares;
     unsigned int workers;
     unsigned int next_worker;
-    unsigned int spins;
+    atomic_uint spins;
     unsigned int asleep; /* waiting for started */
     bool stop;
     bool placed;
@@ -118,9 +120,10 @@ static void run_part(struct pool *pool, unsigned int worker)
 /* False: the pool ends. */
 static bool await_round(struct pool *pool, uint64_t seen)
 {
+    unsigned int spins = atomic_load_explicit(&pool->spins, memory_order_relaxed);
     bool stop;
 
-    for (unsigned int i = 0; i < pool->spins; i++) {
+    for (unsigned int i = 0; i < spins; i++) {
         if (atomic_load_explicit(&pool->round, memory_order_acquire) != seen)
             return true;
         __builtin_ia32_pause();
@@ -270,6 +273,12 @@ void pool_free(struct pool *pool)
     free(pool);
 }
 
+void pool_share_cpus(struct pool *pool)
+{
+    if (pool->spins > SPINS_SHARED)
+        pool->spins = SPINS_SHARED;
+}
+
 unsigned int pool_workers(const struct pool *pool)
 {
     return pool->workers;
@@ -277,7 +286,9 @@ unsigned int pool_workers(const struct pool *pool)
 
 static void await_workers(struct pool *pool)
 {
-    for (unsigned int i = 0; i < pool->spins; i++) {
+    unsigned int spins = atomic_load_explicit(&pool->spins, memory_order_relaxed);
+
+    for (unsigned int i = 0; i < spins; i++) {
         if (atomic_load_explicit(&pool->running, memory_order_acquire) == 0)
             return;
         __builtin_ia32_pause();

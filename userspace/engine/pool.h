@@ -21,7 +21,9 @@ typedef int pool_work(void *context, unsigned int worker, uint64_t first, uint64
                       struct failure *failure);
 
 struct pool *pool_new(unsigned int workers, struct failure *failure);
-void pool_free(struct pool *pool); /* NULL is allowed */
+void pool_free(struct pool *pool); /* NULL is allowed; by who used the pool */
+/* Other threads compute meanwhile, on the same CPUs: wait less actively. */
+void pool_share_cpus(struct pool *pool);
 unsigned int pool_workers(const struct pool *pool);
 
 /*

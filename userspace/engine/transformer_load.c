@@ -163,6 +163,8 @@ int transformer_start(struct transformer *t, struct failure *failure)
             (uint64_t)t->wanted_limit * t->config->vocabulary * sizeof(float);
     if (ops->start && ops->start(t->weights, used, failure) < 0)
         return -1;
+    if (t->weights->streams)
+        pool_share_cpus(t->pool);
     t->started = true;
     return 0;
 }

@@ -114,6 +114,7 @@ struct weights {
     const char *structure; /* of the first bf16 tensor that has one as info names it, or "none" */
     const char *path;
     uint64_t memory; /* bytes that weights, keys, values and activations may take; 0: any */
+    bool streams;    /* after start: threads of the weights read and decode meanwhile */
 };
 
 /*

@@ -77,7 +77,11 @@ struct weights *weights_open_gguf(const char *path, bool hugepages, const struct
         fail(failure, "%s: out of memory", path);
         return NULL;
     }
-    self->mapped.weights = (struct weights){&gguf_ops, kernels, "plain", "none", path, 0};
+    self->mapped.weights = (struct weights){.ops = &gguf_ops,
+                                            .kernels = kernels,
+                                            .backend = "plain",
+                                            .structure = "none",
+                                            .path = path};
     self->mapped.hugepages = hugepages;
     if (read_values(self, path, failure) == 0 &&
         mapped_add(&self->mapped, path, read_tensors, failure) == 0 &&

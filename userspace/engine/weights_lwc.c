@@ -182,6 +182,7 @@ static int lwc_start(struct weights *weights, uint64_t used, struct failure *fai
     if (lwcmem_ring_start(self->model, weights->memory, used, error) < 0)
         return pass_on(error, failure);
     weights->backend = backend_name(lwcmem_backend(self->model));
+    weights->streams = lwcmem_backend(self->model) != LWCMEM_BACKEND_FUSED;
     return 0;
 }
 
@@ -348,7 +349,12 @@ struct weights *weights_open_container(const char *path, const char *base,
         return NULL;
     }
     self->weights = (struct weights){
-        &lwc_ops, kernels, backend_name(lwcmem_backend(self->model)), lwcmem_structure(self->model),
-        path,     memory};
+        .ops = &lwc_ops,
+        .kernels = kernels,
+        .backend = backend_name(lwcmem_backend(self->model)),
+        .structure = lwcmem_structure(self->model),
+        .path = path,
+        .memory = memory,
+    };
     return &self->weights;
 }

@@ -143,7 +143,11 @@ struct weights *weights_open_plain(const char *path, bool hugepages, const struc
     int found = -1;
 
     if (plain) {
-        plain->mapped.weights = (struct weights){&plain_ops, kernels, "plain", "none", path, 0};
+        plain->mapped.weights = (struct weights){.ops = &plain_ops,
+                                                 .kernels = kernels,
+                                                 .backend = "plain",
+                                                 .structure = "none",
+                                                 .path = path};
         plain->mapped.hugepages = hugepages;
         plain->path = strdup(path);
     }

@@ -15,7 +15,7 @@
 /* At least so many of the largest piece are in the ring: one multiplies while others come. */
 #define PIECES_LEAST 4u
 /* Pieces of a ring that is as large as it likes: so few that they stay in the last cache. */
-#define PIECES 8u
+#define PIECES 12u
 #define PIECE_BYTES ((uint64_t)2 << 20)
 
 struct ring {

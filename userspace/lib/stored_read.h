@@ -12,7 +12,8 @@
 
 #include <liburing.h>
 
-#define READ_DEPTH 4u
+/* One is decoded while the other comes: each that is on its way has its room in the ring, empty. */
+#define READ_DEPTH 2u
 /* Of a read, what may be beside its tiles: it begins and ends with pages. */
 #define READ_MARGIN (2 * RING_PAGE)
 #define READ_TILES 64u
