@@ -178,12 +178,6 @@ static u32 run_level(const struct lwc_impl *impl, const struct lwc_levels_view *
 				    next + passed, out + whole);
 }
 
-static void fetch(const u8 *first, const u8 *end)
-{
-	for (; first < end; first += 64)
-		__builtin_prefetch(first, 0, 2);
-}
-
 /* All codes of a level but the first. */
 static u32 run_upper(const struct lwc_impl *impl, const struct lwc_levels_view *view, u32 level,
 		     size_t ahead, const u8 *next, u8 *out)
@@ -197,7 +191,7 @@ static u32 run_upper(const struct lwc_impl *impl, const struct lwc_levels_view *
 		const u8 *at = view->codes[level] + (size_t)first / 8 * view->width[level] + ahead;
 
 		count = min_t(u32, codes - first, LEVELS_BLOCK);
-		fetch(at, at + (size_t)count / 8 * view->width[level] + 64);
+		levels_fetch(at, at + (size_t)count / 8 * view->width[level] + 64);
 		passed += run_level(impl, view, level, first, count, next + passed, out + first);
 	}
 	return passed;
@@ -211,7 +205,7 @@ enum lwc_error lwc_levels_next(const struct lwc_impl *impl, const struct lwc_lev
 	u8 *escapes = buffer[level & 1];
 
 	if (ahead)
-		fetch(view->escapes + ahead, view->escapes + ahead + view->count[level] + 64);
+		levels_fetch(view->escapes + ahead, view->escapes + ahead + view->count[level] + 64);
 	memcpy(escapes, view->escapes, view->count[level]);
 	if (levels_turned(view->field, view->kept))
 		for (i = 0; i < view->count[level]; i++)

@@ -72,6 +72,13 @@ static inline u8 levels_turn(u8 symbol)
 	return (u8)(symbol >> 1 | symbol << 7);
 }
 
+/* Bytes [first, end), which nobody need be allowed to read, to the L2 cache. */
+static inline void levels_fetch(const u8 *first, const u8 *end)
+{
+	for (; first < end; first += 64)
+		__builtin_prefetch(first, 0, 2);
+}
+
 /* One level: see struct lwc_impl. */
 typedef u32 levels_function(const u8 *codes, u32 width, const u8 *symbols, u32 count,
 			    const u8 *next, u8 *out);

@@ -47,8 +47,8 @@ static inline void fused_fill(struct fused *fused, uint32_t width)
     uint32_t groups =
         fused->left < LEVELS_BLOCK / LWC_GROUP ? fused->left : LEVELS_BLOCK / LWC_GROUP;
 
-    for (uint32_t i = 0; i < groups * 8 * width; i += 64)
-        __builtin_prefetch(fused->codes + fused->ahead + i, 0, 2);
+    levels_fetch(fused->codes + fused->ahead,
+                 fused->codes + fused->ahead + (size_t)groups * 8 * width);
     fused->passed += levels_level_avx2(fused->codes, width, fused->own_symbols, groups * LWC_GROUP,
                                        fused->next + fused->passed, fused->buffer);
     fused->codes += groups * 8 * width;

@@ -28,12 +28,17 @@ struct fused {
 };
 
 /* The group behind the tile's last one is the last one again, for nothing is behind the codes. */
+static inline __attribute__((always_inline)) void fused_look_up(struct fused *fused, uint32_t width)
+{
+    fused->looked_up = levels_look_up_avx512(fused->codes, width, &fused->lookup);
+    fused->codes += fused->codes < fused->codes_last ? 8 * width : 0;
+}
+
 static inline __attribute__((always_inline)) void fused_ahead(struct fused *fused, uint32_t width)
 {
     fused->passed = fused->next;
     fused->symbols = levels_fill_avx512(&fused->looked_up, width, &fused->next);
-    fused->looked_up = levels_look_up_avx512(fused->codes, width, &fused->lookup);
-    fused->codes += fused->codes < fused->codes_last ? 8 * width : 0;
+    fused_look_up(fused, width);
 }
 
 static inline enum lwc_error fused_open(const struct lwc_levels_view *view, uint8_t *scratch,
@@ -51,8 +56,7 @@ static inline enum lwc_error fused_open(const struct lwc_levels_view *view, uint
     fused->next_start = fused->next;
     fused->ahead = ahead;
     fused->lookup = levels_lookup_avx512(view->symbols, width);
-    fused->looked_up = levels_look_up_avx512(fused->codes, width, &fused->lookup);
-    fused->codes += fused->codes < fused->codes_last ? 8 * width : 0;
+    fused_look_up(fused, width);
     fused_ahead(fused, width);
     return LWC_OK;
 }
