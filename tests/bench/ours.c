@@ -67,7 +67,7 @@ static void multiply_plain(struct ours *ours)
     const struct activations in = {.x = ours->x, .x_stride = COLS, .n = 1};
     const struct products out = {ours->y, ours->set.count * ROWS};
 
-    ours->kernels->gemm(LWC_DTYPE_BF16, ours->set.tiles[0][0].plain, out.y_stride, COLS, &in, &out);
+    ours->kernels->gemm(LWC_DTYPE_BF16, ours->set.tiles[0][0].plain, out.y_stride, COLS, &in, &out, NULL);
 }
 
 static int pass(void *context, struct bench_worker *worker, struct failure *failure)

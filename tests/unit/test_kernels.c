@@ -129,6 +129,8 @@ static void gemm_case(const struct kernels *k, enum lwc_dtype dtype, enum values
     uint8_t *w = malloc(rows * cols * element); /* exact: ASan sees a read past its end */
     float *x = malloc(((n - 1) * stride + cols) * 4), *y = malloc(n * y_stride * 4);
     float *packed = is_packed ? malloc(n * cols * 4) : NULL;
+    size_t floats = is_packed ? k->gemm_scratch(cols, n) : 0;
+    float *scratch = floats ? malloc(floats * 4) : NULL;
     struct activations in;
 
     weights(dtype, values, w, rows * cols);
@@ -139,7 +141,7 @@ static void gemm_case(const struct kernels *k, enum lwc_dtype dtype, enum values
     if (packed)
         k->pack(&in, cols, packed);
     in.packed = packed;
-    k->gemm(dtype, w, rows, cols, &in, &(struct products){y, y_stride});
+    k->gemm(dtype, w, rows, cols, &in, &(struct products){y, y_stride}, scratch);
     for (size_t t = 0; t < n; t++)
         for (size_t r = 0; r < y_stride; r++)
             if (r < rows)
@@ -151,6 +153,7 @@ static void gemm_case(const struct kernels *k, enum lwc_dtype dtype, enum values
     free(x);
     free(y);
     free(packed);
+    free(scratch);
 }
 
 static void gemm_cases(const struct kernels *k)
@@ -175,6 +178,30 @@ static void test_gemm(void **unused)
 {
     (void)unused;
     each_isa(gemm_cases);
+}
+
+/* Enough vectors for outer products: blocks of them, and what is left; blocks of rows of all sizes.
+ */
+static void gemm_many_cases(const struct kernels *k)
+{
+    static const size_t cols[] = {1, 15, 17, 48, 63, 64, 65, 130, 200, 320};
+    static const size_t counts[] = {16, 37, 48, 63, 64, 79};
+    static const enum lwc_dtype dtypes[] = {LWC_DTYPE_BF16, LWC_DTYPE_F16, LWC_DTYPE_F32};
+
+    for (size_t d = 0; d < 3; d++)
+        for (unsigned int values = 0; values < VALUES; values++)
+            for (size_t c = 0; c < sizeof(cols) / sizeof(*cols); c++)
+                gemm_case(k, dtypes[d], values, 1 + (c + 4 * d + values) % 13, cols[c],
+                          counts[(c + d + values) % 6], true);
+    for (size_t rows = 1; rows <= 75; rows++)
+        gemm_case(k, dtypes[rows % 3], NORMAL, rows, 64, counts[rows % 6], true);
+    gemm_case(k, LWC_DTYPE_BF16, NORMAL, 9, 20000, 49, true);
+}
+
+static void test_gemm_many(void **unused)
+{
+    (void)unused;
+    each_isa(gemm_many_cases);
 }
 
 /* The order of the tree shows only in rounding: make sure that the model sees it. */
@@ -451,11 +478,17 @@ static void test_enter_leave(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gemm),      cmocka_unit_test(test_model_is_sensitive),
-        cmocka_unit_test(test_convert),   cmocka_unit_test(test_like_scalar),
-        cmocka_unit_test(test_values),    cmocka_unit_test(test_exp),
-        cmocka_unit_test(test_attention), cmocka_unit_test(test_to_f16),
-        cmocka_unit_test(test_rotary),    cmocka_unit_test(test_enter_leave),
+        cmocka_unit_test(test_gemm),
+        cmocka_unit_test(test_gemm_many),
+        cmocka_unit_test(test_model_is_sensitive),
+        cmocka_unit_test(test_convert),
+        cmocka_unit_test(test_like_scalar),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_exp),
+        cmocka_unit_test(test_attention),
+        cmocka_unit_test(test_to_f16),
+        cmocka_unit_test(test_rotary),
+        cmocka_unit_test(test_enter_leave),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

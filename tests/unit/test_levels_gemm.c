@@ -68,7 +68,7 @@ static void compare(const struct kernels *k, int structure, const struct tile *t
     for (size_t i = 0; i < n * stride; i++)
         x[i] = (float)(int64_t)rnd() * 0x1p-62f;
     k->gemm(LWC_DTYPE_BF16, tile->weights + first * tile->cols, rows, tile->cols, &in,
-            &(struct products){want, rows});
+            &(struct products){want, rows}, NULL);
     assert_int_equal(lwc_levels_open(&view, (uint8_t)structure, LWC_FIELD_BF16, tile->stored,
                                      tile->size, (uint32_t)(tile->rows * tile->cols)),
                      LWC_OK);

@@ -135,6 +135,21 @@ static int list_units(struct transformer *t, struct failure *failure)
     return 0;
 }
 
+/* What the kernels of all threads need beside vectors, in passes of so many tokens. */
+static uint64_t scratch_bytes(const struct transformer *t, uint32_t rows)
+{
+    size_t most = 0;
+
+    for (size_t unit = 0; unit <= (size_t)t->config->layers * LAYER_UNITS; unit++)
+        for (size_t i = 0; i < t->units[unit].count; i++) {
+            const struct weight_tensor *tensor = t->units[unit].tensors[i];
+            size_t floats = kernels_scratch(t->kernels, tensor->dtype, tensor->cols, rows);
+
+            most = floats > most ? floats : most;
+        }
+    return (uint64_t)most * sizeof(float) * pool_workers(t->pool);
+}
+
 /* Passes of as many tokens as are worth their buffers. spare: bytes for them, 0: any. */
 static void choose_limits(struct transformer *t, uint64_t spare)
 {
@@ -146,6 +161,9 @@ static void choose_limits(struct transformer *t, uint64_t spare)
         rows =
             spare < wanted * logits ? 1 : (spare - wanted * logits) / 4 / transformer_row_bytes(t);
     t->row_limit = rows > ROWS_MAX ? ROWS_MAX : rows ? (uint32_t)rows : 1;
+    while (spare && t->row_limit > 1 &&
+           scratch_bytes(t, t->row_limit) - scratch_bytes(t, 1) > spare / 4)
+        t->row_limit /= 2;
     t->wanted_limit = wanted > t->row_limit ? t->row_limit : (uint32_t)wanted;
 }
 
@@ -159,7 +177,7 @@ int transformer_start(struct transformer *t, struct failure *failure)
                                &least, failure) < 0)
         return -1;
     choose_limits(t, !memory ? 0 : memory > used + least ? memory - used - least : 1);
-    used += t->row_limit * transformer_row_bytes(t) +
+    used += t->row_limit * transformer_row_bytes(t) + scratch_bytes(t, t->row_limit) +
             (uint64_t)t->wanted_limit * t->config->vocabulary * sizeof(float);
     if (ops->start && ops->start(t->weights, used, failure) < 0)
         return -1;

@@ -192,13 +192,13 @@ int mapped_multiply(struct weights *weights, const struct weight_tensor *tensor,
 {
     const struct mapped *mapped = (const struct mapped *)weights;
     struct products part = {out->y + first, out->y_stride};
-    size_t needed = kernels_scratch(tensor->dtype, tensor->cols);
+    size_t needed = kernels_scratch(weights->kernels, tensor->dtype, tensor->cols, in->n);
     float *scratch = NULL;
 
     (void)worker;
     if (check_dtype(weights, tensor, failure) < 0)
         return -1;
-    if (needed && !(scratch = malloc(needed * sizeof(*scratch))))
+    if (needed && !(scratch = aligned_alloc(64, (needed * sizeof(*scratch) + 63) & ~(size_t)63)))
         return fail(failure, "%s: out of memory for rows", weights->path);
     kernels_multiply(weights->kernels, tensor->dtype, row_at(mapped, tensor, first), rows,
                      tensor->cols, in, &part, scratch);

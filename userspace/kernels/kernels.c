@@ -47,9 +47,9 @@ static size_t rows_at_once(size_t cols)
     return fit < ROWS_LEAST ? ROWS_LEAST : fit > ROWS_MOST ? ROWS_MOST : fit;
 }
 
-size_t kernels_scratch(enum lwc_dtype dtype, size_t cols)
+size_t kernels_scratch(const struct kernels *kernels, enum lwc_dtype dtype, size_t cols, size_t n)
 {
-    return blocks_known(dtype) ? rows_at_once(cols) * cols : 0;
+    return kernels->gemm_scratch(cols, n) + (blocks_known(dtype) ? rows_at_once(cols) * cols : 0);
 }
 
 void kernels_multiply(const struct kernels *kernels, enum lwc_dtype dtype, const void *weights,
@@ -57,17 +57,18 @@ void kernels_multiply(const struct kernels *kernels, enum lwc_dtype dtype, const
                       const struct products *out, float *scratch)
 {
     size_t row_bytes = (size_t)lwc_dtype_bytes(dtype, cols), part;
+    float *converted = scratch + kernels->gemm_scratch(cols, in->n);
 
     if (!blocks_known(dtype)) {
-        kernels->gemm(dtype, weights, rows, cols, in, out);
+        kernels->gemm(dtype, weights, rows, cols, in, out, scratch);
         return;
     }
     for (size_t r = 0; r < rows; r += part) {
         struct products some = {out->y + r, out->y_stride};
 
         part = rows - r < rows_at_once(cols) ? rows - r : rows_at_once(cols);
-        kernels->convert(dtype, (const uint8_t *)weights + r * row_bytes, part * cols, scratch);
-        kernels->gemm(LWC_DTYPE_F32, scratch, part, cols, in, &some);
+        kernels->convert(dtype, (const uint8_t *)weights + r * row_bytes, part * cols, converted);
+        kernels->gemm(LWC_DTYPE_F32, converted, part, cols, in, &some, scratch);
     }
 }
 

@@ -46,9 +46,14 @@ struct kernels {
     const char *name; /* scalar, avx2, avx512 */
     uint32_t isa;     /* LWC_ISA_ bits that it needs */
 
-    /* rows x cols weights of the dtype (BF16, F16, F32), row-major, times n vectors */
+    /*
+     * rows x cols weights of the dtype (BF16, F16, F32), row-major, times n vectors. scratch:
+     * gemm_scratch floats, the caller's; 64-byte alignment is fastest. NULL if that is 0 or
+     * the vectors are not packed.
+     */
     void (*gemm)(enum lwc_dtype dtype, const void *weights, size_t rows, size_t cols,
-                 const struct activations *in, const struct products *out);
+                 const struct activations *in, const struct products *out, float *scratch);
+    size_t (*gemm_scratch)(size_t cols, size_t n);
     /* n * cols floats to the order in which gemm of this ISA takes many vectors; 64-byte alignment
      * is fastest */
     void (*pack)(const struct activations *in, size_t cols, float *out);
@@ -114,12 +119,12 @@ bool kernels_can_multiply(uint32_t dtype);
 
 /*
  * gemm for every dtype that can be multiplied. Blocks become fp32 a few rows at
- * a time, in scratch: kernels_scratch floats, the caller's, not used if they are none.
+ * a time. scratch: kernels_scratch floats, the caller's, not used if they are none.
  */
 void kernels_multiply(const struct kernels *kernels, enum lwc_dtype dtype, const void *weights,
                       size_t rows, size_t cols, const struct activations *in,
                       const struct products *out, float *scratch);
-size_t kernels_scratch(enum lwc_dtype dtype, size_t cols);
+size_t kernels_scratch(const struct kernels *kernels, enum lwc_dtype dtype, size_t cols, size_t n);
 
 /* Set the default MXCSR; returns the caller's for kernels_leave. Per thread. */
 uint32_t kernels_enter(void);

@@ -193,14 +193,20 @@ static inline __attribute__((always_inline)) void lanes_vector_rows(enum lwc_dty
         lanes_row(dtype, weights + r * row_bytes, cols, x, 0, y + r, 0, 1);
 }
 
+#include "lanes_outer.h"
 #include "lanes_panel.h"
 
 static inline __attribute__((always_inline)) void
 lanes_rows(enum lwc_dtype dtype, const uint8_t *weights, size_t rows, size_t cols,
-           const struct activations *in, const struct products *out)
+           const struct activations *in, const struct products *out, float *scratch)
 {
     if (in->packed && in->n > 1) {
-        lanes_panels(dtype, weights, rows, cols, in, out);
+        size_t outer = outer_count(in->n);
+
+        if (outer)
+            lanes_outer(dtype, weights, rows, cols, in, out, scratch);
+        if (outer < in->n)
+            lanes_panels(dtype, weights, rows, cols, in, outer, in->packed + outer * cols, out);
         return;
     }
     for (size_t t = 0; t < in->n; t++)
@@ -209,14 +215,27 @@ lanes_rows(enum lwc_dtype dtype, const uint8_t *weights, size_t rows, size_t col
 }
 
 static void gemm(enum lwc_dtype dtype, const void *weights, size_t rows, size_t cols,
-                 const struct activations *in, const struct products *out)
+                 const struct activations *in, const struct products *out, float *scratch)
 {
     if (dtype == LWC_DTYPE_BF16)
-        lanes_rows(LWC_DTYPE_BF16, weights, rows, cols, in, out);
+        lanes_rows(LWC_DTYPE_BF16, weights, rows, cols, in, out, scratch);
     else if (dtype == LWC_DTYPE_F16)
-        lanes_rows(LWC_DTYPE_F16, weights, rows, cols, in, out);
+        lanes_rows(LWC_DTYPE_F16, weights, rows, cols, in, out, scratch);
     else
-        lanes_rows(LWC_DTYPE_F32, weights, rows, cols, in, out);
+        lanes_rows(LWC_DTYPE_F32, weights, rows, cols, in, out, scratch);
+}
+
+static void pack(const struct activations *in, size_t cols, float *out)
+{
+    size_t outer = outer_count(in->n);
+
+    outer_pack(in, cols, out);
+    panel_pack(in, outer, cols, out + outer * cols);
+}
+
+static size_t gemm_scratch(size_t cols, size_t n)
+{
+    return outer_count(n) ? outer_scratch(cols) : 0;
 }
 
 static void convert(enum lwc_dtype dtype, const void *weights, size_t count, float *out)
@@ -313,8 +332,8 @@ static void rotate_half(float *head, const float *cosines, const float *sines, s
 }
 
 #define LANES_TABLE                                                                                \
-    .gemm = gemm, .pack = pack, .convert = convert, .dot = dot, .axpy = axpy, .rmsnorm = rmsnorm,  \
-    .softmax = softmax, .scores = scores, .mix = mix, .to_f16 = to_f16,                            \
-    .silu_multiply = silu_multiply, .add = add, .rotate_half = rotate_half
+    .gemm = gemm, .gemm_scratch = gemm_scratch, .pack = pack, .convert = convert, .dot = dot,      \
+    .axpy = axpy, .rmsnorm = rmsnorm, .softmax = softmax, .scores = scores, .mix = mix,            \
+    .to_f16 = to_f16, .silu_multiply = silu_multiply, .add = add, .rotate_half = rotate_half
 
 #endif

@@ -3,14 +3,15 @@
 #ifndef LWC_LANES_AVX2_H
 #define LWC_LANES_AVX2_H
 
-#include <immintrin.h>
-#include <stdint.h>
+#include "lanes_square.h"
 
 typedef __m256 lanes_vector;
 #define LANES_WIDTH 8
 #define LANES_ROWS 4
 #define LANES_PANEL_ROWS 1
 #define LANES_PANEL_VECTORS 2
+#define LANES_OUTER_BYTES (256u << 10)
+#define LANES_OUTER_LEAST 16
 
 static inline lanes_vector lanes_zero(void)
 {
@@ -38,13 +39,11 @@ static inline lanes_vector lanes_add(lanes_vector a, lanes_vector b)
 }
 static inline lanes_vector lanes_load_bf16(const uint8_t *weights)
 {
-    __m128i half = _mm_loadu_si128((const __m128i *)weights);
-
-    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
+    return square_load_bf16(weights);
 }
 static inline lanes_vector lanes_load_f16(const uint8_t *weights)
 {
-    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)weights));
+    return square_load_f16(weights);
 }
 
 /* Sum of eight lanes: + 4, + 2, + 1. */

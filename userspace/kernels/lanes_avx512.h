@@ -3,14 +3,15 @@
 #ifndef LWC_LANES_AVX512_H
 #define LWC_LANES_AVX512_H
 
-#include <immintrin.h>
-#include <stdint.h>
+#include "lanes_square.h"
 
 typedef __m512 lanes_vector;
 #define LANES_WIDTH 16
 #define LANES_ROWS 4
 #define LANES_PANEL_ROWS 4
 #define LANES_PANEL_VECTORS 1
+#define LANES_OUTER_BYTES (512u << 10)
+#define LANES_OUTER_LEAST 48
 
 static inline lanes_vector lanes_zero(void)
 {

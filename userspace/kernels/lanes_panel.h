@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Many activation vectors at once, included by lanes.h.
+ * Several activation vectors at once, fewer than LANES_WIDTH; included by
+ * lanes.h.
  *
  * Lanes do not meet before the tree, so some vectors of them go over all
  * columns before the next (AVX-512: one; AVX2: two): then all accumulators that
@@ -28,11 +29,11 @@ static size_t panel_of(size_t n, size_t first)
 }
 
 /* Panels one after another; in each by lanes, columns, vectors. Columns beyond the last 64: not. */
-static void pack(const struct activations *in, size_t cols, float *out)
+static void panel_pack(const struct activations *in, size_t start, size_t cols, float *out)
 {
     size_t whole = cols - cols % LANES;
 
-    for (size_t first = 0; first < in->n; first += panel_of(in->n, first))
+    for (size_t first = start; first < in->n; first += panel_of(in->n, first))
         for (size_t lane = 0; lane < LANES; lane += LANES_PANEL_LANES)
             for (size_t c = lane; c < whole; c += LANES)
                 for (size_t t = first; t < first + panel_of(in->n, first); t++) {
@@ -146,9 +147,10 @@ static void lanes_panel_finish(enum lwc_dtype dtype, const uint8_t *weights, siz
         }
 }
 
-/* All rows times n vectors that are packed. */
+/* All rows times the vectors from `start` on, packed. */
 static void lanes_panels(enum lwc_dtype dtype, const uint8_t *weights, size_t rows, size_t cols,
-                         const struct activations *in, const struct products *out)
+                         const struct activations *in, size_t start, const float *packed,
+                         const struct products *out)
 {
     size_t element = dtype == LWC_DTYPE_F32 ? 4 : 2, row_bytes = cols * element;
     size_t last = cols % LANES, whole = cols - last, part;
@@ -158,13 +160,13 @@ static void lanes_panels(enum lwc_dtype dtype, const uint8_t *weights, size_t ro
         const uint8_t *at = weights + r * row_bytes;
 
         part = rows - r < LANES_PANEL_PART ? rows - r : LANES_PANEL_PART;
-        for (size_t t = 0, panel; t < in->n; t += panel) {
-            const float *packed = in->packed + t * whole;
+        for (size_t t = start, panel; t < in->n; t += panel) {
+            const float *x = packed + (t - start) * whole;
 
             panel = panel_of(in->n, t);
 #define LANES_PANEL_CASE(of, count)                                                                \
     case (of)*LANES_PANEL + (count)-1:                                                             \
-        lanes_panel_sums(of, at, row_bytes, part, whole, packed, sums, count);                     \
+        lanes_panel_sums(of, at, row_bytes, part, whole, x, sums, count);                          \
         break
 #define LANES_PANEL_CASES(of)                                                                      \
     LANES_PANEL_CASE(of, 1);                                                                       \

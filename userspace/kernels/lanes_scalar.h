@@ -12,6 +12,8 @@ typedef float lanes_vector;
 #define LANES_ROWS 2
 #define LANES_PANEL_ROWS 1
 #define LANES_PANEL_VECTORS 1
+#define LANES_OUTER_BYTES (256u << 10)
+#define LANES_OUTER_LEAST SIZE_MAX
 
 static inline lanes_vector lanes_zero(void)
 {
@@ -129,6 +131,35 @@ static inline void lanes_pair_activations(const float *x, lanes_vector pair[2])
 static inline float lanes_pair_tree(const lanes_vector acc[64])
 {
     return lanes_tree(acc);
+}
+
+/* The square of lanes_square.h: one element. */
+typedef float square_row;
+#define SQUARE 1
+
+static inline square_row square_zero(void)
+{
+    return 0.0f;
+}
+static inline square_row square_load(const float *x)
+{
+    return *x;
+}
+static inline square_row square_load_bf16(const uint8_t *weights)
+{
+    return lanes_load_bf16(weights);
+}
+static inline square_row square_load_f16(const uint8_t *weights)
+{
+    return lanes_load_f16(weights);
+}
+static inline void square_store(float *x, square_row row)
+{
+    *x = row;
+}
+static inline void square_transpose(square_row rows[SQUARE])
+{
+    (void)rows;
 }
 
 #endif

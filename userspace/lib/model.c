@@ -408,14 +408,14 @@ static int check_rows(struct lwcmem_model *model, const struct lwcmem_tensor *te
 
 /* Room for what kernels_multiply needs. */
 static int prepare_scratch(struct lwcmem_model *model, const struct lwcmem_tensor *tensor,
-                           struct worker *worker, struct failure *failure)
+                           struct worker *worker, size_t n, struct failure *failure)
 {
-    size_t needed = kernels_scratch(tensor->dtype, tensor->cols);
+    size_t needed = kernels_scratch(model->kernels, tensor->dtype, tensor->cols, n);
 
     if (worker->scratch_capacity >= needed)
         return 0;
     free(worker->scratch);
-    worker->scratch = malloc(needed * sizeof(float));
+    worker->scratch = aligned_alloc(64, (needed * sizeof(float) + 63) & ~(size_t)63);
     worker->scratch_capacity = worker->scratch ? needed : 0;
     return worker->scratch
                ? 0
@@ -435,7 +435,7 @@ int lwcmem_multiply(struct lwcmem_model *model, const struct lwcmem_tensor *tens
 
     model_prepared(model, tensor->cols, &in);
     if (result == 0)
-        result = prepare_scratch(model, tensor, &model->workers[worker], &failure);
+        result = prepare_scratch(model, tensor, &model->workers[worker], n, &failure);
     if (result == 0 && rows && model->backend == LWCMEM_BACKEND_FUSED)
         result = fused_multiply(model, tensor, &model->workers[worker], first_row, rows, &in, &out,
                                 &failure);

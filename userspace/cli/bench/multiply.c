@@ -52,7 +52,7 @@ static void multiply_plain(const struct task *task, const uint8_t *weights, size
     const struct activations in = {.x = task->multiply->x, .x_stride = cols, .n = 1};
     const struct products out = {y, rows};
 
-    task->kernels->gemm(LWC_DTYPE_BF16, weights, rows, cols, &in, &out);
+    task->kernels->gemm(LWC_DTYPE_BF16, weights, rows, cols, &in, &out, NULL);
 }
 
 static int multiply_tile(const struct task *task, struct bench_worker *worker, size_t tile,
