@@ -7,7 +7,7 @@ KDIR ?= /lib/modules/$(shell uname -r)/build
 OPT ?= -O2 -g
 SAN ?=
 WARN := -Wall -Wextra -Werror
-BASE := -std=gnu11 $(OPT) $(SAN) $(WARN) -ffp-contract=off -fno-math-errno -fPIC -D_GNU_SOURCE \
+BASE := -std=gnu11 $(OPT) $(SAN) $(WARN) -ffp-contract=off -fno-math-errno -fno-trapping-math -fPIC -D_GNU_SOURCE \
 	-Iuserspace -Iuserspace/lib/include -Ikmod -I.
 LIBS_lib := -luring -lzstd -lcrypto -lpthread -lm
 LIBS_cli := -ljansson -lpcre2-8 -lunistring

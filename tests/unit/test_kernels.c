@@ -310,7 +310,7 @@ static void attention_case(const struct kernels *k, enum lwc_dtype dtype, enum v
     for (size_t p = 0; p < positions; p++)
         assert_same(out[p],
                     canonical(model_dot(dtype, cache + p * dim * element, query, dim) * 0.125f));
-    k->mix(dtype, out, cache, positions, dim, mixed);
+    k->mix(dtype, out, positions, 1, cache, positions, dim, mixed);
     for (size_t i = 0; i < dim; i++) {
         float sum = query[i];
 
@@ -324,6 +324,43 @@ static void attention_case(const struct kernels *k, enum lwc_dtype dtype, enum v
     free(mixed);
 }
 
+/* Many queries at once like each by itself; lines have a gap that stays as it is. */
+static void attention_many_case(const struct kernels *k, enum lwc_dtype dtype, enum values values,
+                                size_t positions, size_t dim, size_t n)
+{
+    size_t element = dtype == LWC_DTYPE_F32 ? 4 : 2, stride = positions + 3;
+    uint8_t *cache = malloc(positions * dim * element);
+    float *queries = malloc(n * dim * 4), *scratch = malloc(k->scores_scratch(dim, n) * 4);
+    float *out = malloc(n * stride * 4), *want = malloc(stride * 4), *mixed = malloc(n * dim * 4);
+    float *line = malloc(dim * 4);
+    struct activations in = {.x = queries, .x_stride = dim, .n = n};
+
+    weights(dtype, values, cache, positions * dim);
+    for (size_t i = 0; i < n * dim; i++)
+        mixed[i] = queries[i] = activation(values);
+    memset(out, 0x5a, n * stride * 4);
+    memset(want, 0x5a, stride * 4);
+    k->scores_many(dtype, &in, cache, positions, dim, 0.125f, &(struct products){out, stride},
+                   scratch);
+    for (size_t t = 0; t < n; t++) {
+        k->scores(dtype, queries + t * dim, cache, positions, dim, 0.125f, want);
+        assert_memory_equal(out + t * stride, want, stride * 4);
+    }
+    k->mix(dtype, out, stride, n, cache, positions, dim, mixed);
+    for (size_t t = 0; t < n; t++) {
+        memcpy(line, queries + t * dim, dim * 4);
+        k->mix(dtype, out + t * stride, stride, 1, cache, positions, dim, line);
+        assert_memory_equal(mixed + t * dim, line, dim * 4);
+    }
+    free(cache);
+    free(queries);
+    free(out);
+    free(want);
+    free(mixed);
+    free(line);
+    free(scratch);
+}
+
 static void attention_cases(const struct kernels *k)
 {
     static const size_t dims[] = {2, 14, 48, 64, 96, 128, 200, 256};
@@ -335,6 +372,13 @@ static void attention_cases(const struct kernels *k)
                 attention_case(k, LWC_DTYPE_F32, values, positions[p], dims[d]);
                 attention_case(k, LWC_DTYPE_F16, values, positions[p], dims[d]);
             }
+    /* more positions than values in the L1 cache */
+    attention_case(k, LWC_DTYPE_F32, NORMAL, 300, 64);
+    for (size_t d = 0; d < sizeof(dims) / sizeof(*dims); d++)
+        for (unsigned int values = 0; values < VALUES; values++) {
+            attention_many_case(k, LWC_DTYPE_F32, values, 1 + d * 13, dims[d], 64);
+            attention_many_case(k, LWC_DTYPE_F16, values, 100 - d * 13, dims[d], 7 + 9 * d);
+        }
 }
 
 static void test_attention(void **unused)

@@ -1,25 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "transformer_parts.h"
+#include "attention.h"
 
 #include <math.h>
 #include <string.h>
-
-/* Positions of a cache that all heads of a group use before the next: what stays in L2. */
-#define POSITIONS_BLOCK 512u
-
-static enum lwc_dtype kv_dtype(enum kv_type kv)
-{
-    return kv == KV_F16 ? LWC_DTYPE_F16 : LWC_DTYPE_F32;
-}
-
-/* The keys of a layer's head in a cache; the values of the layer lie behind its keys. */
-static uint8_t *cache_of(const struct transformer *t, const struct sequence *sequence,
-                         uint32_t layer, bool values, uint32_t kv_head)
-{
-    size_t head = (size_t)sequence->context * t->config->head_dim * kv_element(t->kv);
-
-    return sequence->cache + ((size_t)(2 * layer + values) * t->config->kv_heads + kv_head) * head;
-}
 
 static void keep(const struct transformer *t, const float *from, uint8_t *cache, uint32_t position)
 {
@@ -106,51 +89,48 @@ int attention_place(struct transformer *t, uint32_t layer, struct failure *failu
 }
 
 /*
- * Heads [first, first + heads) of one group for one row. Softmax takes scores
- * by absolute position in its lanes: what a window hides before its start is
- * -inf from the last multiple of 64 on, which adds nothing to a lane.
+ * Some heads of a group for one row. Softmax takes scores by absolute position
+ * in its lanes: what a window hides before its start is -inf from the last
+ * multiple of 64 on, which adds nothing to a lane.
  */
-static void attend(const struct transformer *t, uint32_t index, uint32_t r, uint32_t first,
-                   uint32_t heads, float *scores)
+static void attend(const struct transformer *t, const struct attention_block *block, float *scores)
 {
     const struct kernels *kernels = t->kernels;
-    const struct row *row = &t->rows[r];
-    uint32_t dim = t->config->head_dim, window = t->layers[index].window;
-    uint32_t end = row->position + 1, start = window && window < end ? end - window : 0;
+    const struct row *row = &t->rows[block->row];
+    uint32_t dim = t->config->head_dim, heads = block->heads,
+             kv_head = block->first / group_heads(t);
+    uint32_t end = row->position + 1, start = sees_from(t, block->layer, end);
     uint32_t hidden = start % 64, base = start - hidden;
     size_t bytes = dim * kv_element(t->kv);
-    const uint8_t *keys = cache_of(t, row->sequence, index, false, first / group_heads(t));
-    const uint8_t *values = cache_of(t, row->sequence, index, true, first / group_heads(t));
-    const float *queries = t->queries + (size_t)r * t->queries_dim + (size_t)first * dim;
-    float *mixed = t->mixed + (size_t)r * t->queries_dim + (size_t)first * dim;
+    const uint8_t *keys = cache_of(t, row->sequence, block->layer, false, kv_head);
+    const uint8_t *values = cache_of(t, row->sequence, block->layer, true, kv_head);
+    size_t at = (size_t)block->row * t->queries_dim + (size_t)block->first * dim;
     float scale = 1.0f / __builtin_sqrtf((float)dim);
 
     for (uint32_t p = start; p < end; p += POSITIONS_BLOCK) {
         uint32_t count = end - p < POSITIONS_BLOCK ? end - p : POSITIONS_BLOCK;
 
         for (uint32_t h = 0; h < heads; h++)
-            kernels->scores(kv_dtype(t->kv), queries + (size_t)h * dim, keys + p * bytes, count,
-                            dim, scale, scores + (size_t)h * t->scores_capacity + (p - base));
+            kernels->scores(kv_dtype(t->kv), t->queries + at + (size_t)h * dim, keys + p * bytes,
+                            count, dim, scale,
+                            scores + (size_t)h * t->scores_capacity + (p - base));
     }
     for (uint32_t h = 0; h < heads; h++) {
         for (uint32_t i = 0; i < hidden; i++)
             scores[(size_t)h * t->scores_capacity + i] = -INFINITY;
         kernels->softmax(scores + (size_t)h * t->scores_capacity, end - base);
     }
-    memset(mixed, 0, (size_t)heads * dim * sizeof(float));
-    for (uint32_t p = start; p < end; p += POSITIONS_BLOCK) {
-        uint32_t count = end - p < POSITIONS_BLOCK ? end - p : POSITIONS_BLOCK;
-
-        for (uint32_t h = 0; h < heads; h++)
-            kernels->mix(kv_dtype(t->kv), scores + (size_t)h * t->scores_capacity + (p - base),
-                         values + p * bytes, count, dim, mixed + (size_t)h * dim);
-    }
+    memset(t->mixed + at, 0, (size_t)heads * dim * sizeof(float));
+    kernels->mix(kv_dtype(t->kv), scores + hidden, t->scores_capacity, heads,
+                 values + start * bytes, end - start, dim, t->mixed + at);
 }
 
 struct attending {
     struct transformer *t;
     uint32_t layer;
-    uint32_t heads; /* of an item */
+    uint32_t heads;  /* of an item */
+    uint32_t blocks; /* of rows: the first of each, and the end of all */
+    uint32_t start[ROWS_MAX + 1];
 };
 
 static int attend_part(void *context, unsigned int worker, uint64_t first, uint64_t count,
@@ -159,23 +139,46 @@ static int attend_part(void *context, unsigned int worker, uint64_t first, uint6
     const struct attending *work = context;
     const struct transformer *t = work->t;
     uint32_t parts = t->config->heads / work->heads;
-    float *scores = t->scores + (size_t)worker * group_heads(t) * t->scores_capacity;
+    float *scores = t->scores + (size_t)worker * t->scores_room;
 
     (void)failure;
-    for (uint64_t i = first; i < first + count; i++)
-        attend(t, work->layer, (uint32_t)(i / parts), (uint32_t)(i % parts) * work->heads,
-               work->heads, scores);
+    for (uint64_t i = first; i < first + count; i++) {
+        uint32_t row = work->start[i / parts], rows = work->start[i / parts + 1] - row;
+        struct attention_block block = {work->layer, row, rows, (uint32_t)(i % parts) * work->heads,
+                                        work->heads};
+
+        if (rows > 1 && attention_is_many(rows * work->heads)) {
+            attend_block(t, &block, scores);
+            continue;
+        }
+        for (block.rows = 1; block.row < row + rows; block.row++)
+            attend(t, &block, scores);
+    }
     return 0;
+}
+
+/* Blocks of at most so many rows, each of neighbours in one sequence. */
+static void cut_blocks(struct attending *work, uint32_t most)
+{
+    const struct row *rows = work->t->rows;
+
+    for (uint32_t r = 0; r < work->t->row_count; r++)
+        if (!r || r - work->start[work->blocks - 1] == most ||
+            rows[r].sequence != rows[r - 1].sequence ||
+            rows[r].position != rows[r - 1].position + 1)
+            work->start[work->blocks++] = r;
+    work->start[work->blocks] = work->t->row_count;
 }
 
 int attention_run(struct transformer *t, uint32_t layer, struct failure *failure)
 {
-    struct attending work = {t, layer, group_heads(t)};
+    struct attending work = {.t = t, .layer = layer, .heads = group_heads(t)};
     uint64_t groups = (uint64_t)t->row_count * t->config->kv_heads;
 
     /* heads of a group share what they read, unless there are too few groups for all workers */
     if (groups < 2 * (uint64_t)pool_workers(t->pool))
         work.heads = 1;
-    return pool_run(t->pool, (uint64_t)t->row_count * (t->config->heads / work.heads), attend_part,
+    cut_blocks(&work, t->scores_lines / group_heads(t));
+    return pool_run(t->pool, (uint64_t)work.blocks * (t->config->heads / work.heads), attend_part,
                     &work, failure);
 }

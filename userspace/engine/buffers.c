@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Memory of a transformer beside its weights: of sequences, and of the pass under way. */
-#include "transformer_parts.h"
+#include "attention.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -148,8 +148,7 @@ static uint32_t scores_capacity(uint32_t positions)
 
 uint64_t transformer_scores_bytes(const struct transformer *t, uint32_t positions)
 {
-    return (uint64_t)pool_workers(t->pool) * group_heads(t) * scores_capacity(positions) *
-           sizeof(float);
+    return pool_workers(t->pool) * attention_floats(t, scores_capacity(positions)) * sizeof(float);
 }
 
 int reserve_scores(struct transformer *t, uint32_t positions, struct failure *failure)
@@ -160,11 +159,13 @@ int reserve_scores(struct transformer *t, uint32_t positions, struct failure *fa
         return 0;
     free(t->scores);
     t->scores_capacity = 0;
-    t->scores = lines((uint64_t)pool_workers(t->pool) * group_heads(t), capacity);
+    t->scores = lines(pool_workers(t->pool), attention_floats(t, capacity));
     if (!t->scores)
         return fail(failure, "%s: out of memory for a context of %u tokens; use a smaller -c",
                     t->weights->path, positions);
     t->scores_capacity = capacity;
+    t->scores_lines = attention_lines(t, capacity);
+    t->scores_room = attention_floats(t, capacity);
     return 0;
 }
 

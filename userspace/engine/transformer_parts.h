@@ -71,8 +71,10 @@ struct transformer {
     float *cosines, *sines; /* head_dim / 2 each */
     float *logits;          /* logits_capacity x vocabulary */
     uint32_t logits_capacity;
-    float *scores; /* a line of scores_capacity for each head of a group and each worker */
+    float *scores; /* of each worker scores_room floats: lines of scores_capacity, then scratch */
+    uint64_t scores_room;
     uint32_t scores_capacity;
+    uint32_t scores_lines; /* see attention_lines */
     struct transformer_times times;
 
     uint64_t bytes_vectors;   /* norms, biases */

@@ -71,12 +71,21 @@ struct kernels {
      * Attention of one head over `positions` cached keys or values of dim
      * elements, one after another; dtype F32 or F16.
      * scores: out[p] = dot(query, key p) * scale.
-     * mix: out[i] = fma(scores[p], value p [i], out[i]), p increasing.
+     * scores_many: the same for n queries; that of key p and query t goes to
+     * out->y[t * out->y_stride + p]. scratch: scores_scratch floats, the caller's;
+     * 64-byte alignment is fastest.
+     * mix: n lines of scores, `stride` apart, to n * dim elements:
+     * out[t * dim + i] = fma(scores[t * stride + p], value p [i], out[t * dim + i]),
+     * p increasing.
      */
     void (*scores)(enum lwc_dtype dtype, const float *query, const void *keys, size_t positions,
                    size_t dim, float scale, float *out);
-    void (*mix)(enum lwc_dtype dtype, const float *scores, const void *values, size_t positions,
-                size_t dim, float *out);
+    void (*scores_many)(enum lwc_dtype dtype, const struct activations *queries, const void *keys,
+                        size_t positions, size_t dim, float scale, const struct products *out,
+                        float *scratch);
+    size_t (*scores_scratch)(size_t dim, size_t n);
+    void (*mix)(enum lwc_dtype dtype, const float *scores, size_t stride, size_t n,
+                const void *values, size_t positions, size_t dim, float *out);
     /* To the nearest fp16, of two equally near the even one; a NaN as 0x7e00. */
     void (*to_f16)(const float *x, size_t count, uint16_t *out);
     /* gate[i] = silu(gate[i]) * up[i] */

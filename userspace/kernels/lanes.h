@@ -25,6 +25,8 @@
 /* Bytes that the weights are fetched ahead of their use: into the L2 cache, into the L1 cache. */
 #define LANES_AHEAD_L2 8192
 #define LANES_AHEAD_L1 1024
+/* The compiler keeps arrays in registers only if it unrolls all loops over them early. */
+#define LANES_UNROLL _Pragma("GCC unroll 8")
 
 static inline float lanes_canonical(float value)
 {
@@ -303,6 +305,7 @@ static float sum_lanes(const float *x, size_t count)
 }
 
 #include "lanes_attention.h"
+#include "lanes_scores.h"
 
 static void silu_multiply(float *gate, const float *up, size_t count)
 {
@@ -333,7 +336,8 @@ static void rotate_half(float *head, const float *cosines, const float *sines, s
 
 #define LANES_TABLE                                                                                \
     .gemm = gemm, .gemm_scratch = gemm_scratch, .pack = pack, .convert = convert, .dot = dot,      \
-    .axpy = axpy, .rmsnorm = rmsnorm, .softmax = softmax, .scores = scores, .mix = mix,            \
-    .to_f16 = to_f16, .silu_multiply = silu_multiply, .add = add, .rotate_half = rotate_half
+    .axpy = axpy, .rmsnorm = rmsnorm, .softmax = softmax, .scores = scores,                        \
+    .scores_many = scores_many, .scores_scratch = scores_scratch, .mix = mix, .to_f16 = to_f16,    \
+    .silu_multiply = silu_multiply, .add = add, .rotate_half = rotate_half
 
 #endif

@@ -3,6 +3,10 @@
 #ifndef LWC_LANES_ATTENTION_H
 #define LWC_LANES_ATTENTION_H
 
+/* Registers of a line that values are mixed to, and what of the values stays in the L1 cache. */
+#define LANES_MIX_VECTORS 4
+#define LANES_MIX_BYTES 16384
+
 /* In any order: a NaN or nothing but -inf makes all results NaN, whatever this gives. */
 static float max_lanes(const float *x, size_t count)
 {
@@ -75,58 +79,101 @@ static void scores(enum lwc_dtype dtype, const float *query, const void *keys, s
         scores_of(LWC_DTYPE_F16, query, keys, positions, dim, scale, out);
 }
 
-/* `count` elements of the result from element `first` on, in registers over all positions. */
+/* Where to mix: lines of scores and of results. */
+struct mixing {
+    const float *scores;
+    size_t stride;
+    float *out;
+    size_t dim;
+};
+
+/*
+ * `lines` results, `vectors` registers of each from element `first` on: in
+ * registers over all positions, so that values are loaded once for all lines.
+ */
 static inline __attribute__((always_inline)) void
-mix_vectors(enum lwc_dtype dtype, const float *scores, const uint8_t *values, size_t positions,
-            size_t dim, size_t first, size_t vectors, float *out)
+mix_block(enum lwc_dtype dtype, const struct mixing *to, const uint8_t *values, size_t positions,
+          size_t first, size_t lines, size_t vectors)
 {
     size_t element = dtype == LWC_DTYPE_F32 ? 4 : 2;
-    lanes_vector acc[8];
+    lanes_vector acc[LANES_MIX_LINES][LANES_MIX_VECTORS];
 
-    for (size_t v = 0; v < vectors; v++)
-        acc[v] = lanes_load(out + first + v * LANES_WIDTH);
+    LANES_UNROLL for (size_t t = 0; t < lines; t++)
+        LANES_UNROLL for (size_t v = 0; v < vectors; v++) acc[t][v] =
+            lanes_load(to->out + t * to->dim + first + v * LANES_WIDTH);
     for (size_t p = 0; p < positions; p++) {
-        lanes_vector score = lanes_set(scores[p]);
+        const uint8_t *at = values + p * to->dim * element;
+        lanes_vector value[LANES_MIX_VECTORS];
 
-        for (size_t v = 0; v < vectors; v++)
-            acc[v] = lanes_fma(
-                score, lanes_weights(dtype, values + p * dim * element, first + v * LANES_WIDTH),
-                acc[v]);
+        LANES_UNROLL for (size_t v = 0; v < vectors; v++) value[v] =
+            lanes_weights(dtype, at, first + v * LANES_WIDTH);
+        LANES_UNROLL for (size_t t = 0; t < lines; t++)
+        {
+            lanes_vector score = lanes_set(to->scores[t * to->stride + p]);
+
+            LANES_UNROLL for (size_t v = 0; v < vectors; v++) acc[t][v] =
+                lanes_fma(score, value[v], acc[t][v]);
+        }
     }
-    for (size_t v = 0; v < vectors; v++)
-        lanes_store(out + first + v * LANES_WIDTH, acc[v]);
+    LANES_UNROLL for (size_t t = 0; t < lines; t++)
+        LANES_UNROLL for (size_t v = 0; v < vectors; v++)
+            lanes_store(to->out + t * to->dim + first + v * LANES_WIDTH, acc[t][v]);
 }
 
-static inline __attribute__((always_inline)) void mix_of(enum lwc_dtype dtype, const float *scores,
-                                                         const uint8_t *values, size_t positions,
-                                                         size_t dim, float *out)
+static inline __attribute__((always_inline)) void mix_lines(enum lwc_dtype dtype,
+                                                            const struct mixing *to,
+                                                            const uint8_t *values, size_t positions,
+                                                            size_t lines)
 {
     size_t element = dtype == LWC_DTYPE_F32 ? 4 : 2, i = 0;
 
-    for (; i + 8 * LANES_WIDTH <= dim; i += 8 * LANES_WIDTH)
-        mix_vectors(dtype, scores, values, positions, dim, i, 8, out);
-    for (; i + 4 * LANES_WIDTH <= dim; i += 4 * LANES_WIDTH)
-        mix_vectors(dtype, scores, values, positions, dim, i, 4, out);
-    for (; i + LANES_WIDTH <= dim; i += LANES_WIDTH)
-        mix_vectors(dtype, scores, values, positions, dim, i, 1, out);
-    for (size_t p = 0; i < dim && p < positions; p++) {
+    for (; i + LANES_MIX_VECTORS * LANES_WIDTH <= to->dim; i += LANES_MIX_VECTORS * LANES_WIDTH)
+        mix_block(dtype, to, values, positions, i, lines, LANES_MIX_VECTORS);
+    for (; i + LANES_WIDTH <= to->dim; i += LANES_WIDTH)
+        mix_block(dtype, to, values, positions, i, lines, 1);
+    for (size_t p = 0; i < to->dim && p < positions; p++) {
         float tail[LANES];
 
-        lanes_tail(dtype, values + (p * dim + i) * element, dim - i, tail);
-        for (size_t j = i; j < dim; j++)
-            out[j] = __builtin_fmaf(scores[p], tail[j - i], out[j]);
+        lanes_tail(dtype, values + (p * to->dim + i) * element, to->dim - i, tail);
+        for (size_t t = 0; t < lines; t++)
+            for (size_t j = i; j < to->dim; j++) {
+                float *out = to->out + t * to->dim + j;
+
+                *out = __builtin_fmaf(to->scores[t * to->stride + p], tail[j - i], *out);
+            }
     }
-    for (i = 0; i < dim; i++)
+}
+
+static inline __attribute__((always_inline)) void mix_of(enum lwc_dtype dtype, const float *scores,
+                                                         size_t stride, size_t n,
+                                                         const uint8_t *values, size_t positions,
+                                                         size_t dim, float *out)
+{
+    size_t row = dim * (dtype == LWC_DTYPE_F32 ? 4 : 2), part;
+    size_t fit = LANES_MIX_BYTES / row ? LANES_MIX_BYTES / row : 1;
+
+    for (size_t p = 0; p < positions; p += part) {
+        size_t t = 0;
+
+        part = positions - p < fit ? positions - p : fit;
+        for (; t + LANES_MIX_LINES <= n; t += LANES_MIX_LINES)
+            mix_lines(dtype, &(struct mixing){scores + t * stride + p, stride, out + t * dim, dim},
+                      values + p * row, part, LANES_MIX_LINES);
+        for (; t < n; t++)
+            mix_lines(dtype, &(struct mixing){scores + t * stride + p, stride, out + t * dim, dim},
+                      values + p * row, part, 1);
+    }
+    for (size_t i = 0; i < n * dim; i++)
         out[i] = lanes_canonical(out[i]);
 }
 
-static void mix(enum lwc_dtype dtype, const float *scores, const void *values, size_t positions,
-                size_t dim, float *out)
+static void mix(enum lwc_dtype dtype, const float *scores, size_t stride, size_t n,
+                const void *values, size_t positions, size_t dim, float *out)
 {
     if (dtype == LWC_DTYPE_F32)
-        mix_of(LWC_DTYPE_F32, scores, values, positions, dim, out);
+        mix_of(LWC_DTYPE_F32, scores, stride, n, values, positions, dim, out);
     else
-        mix_of(LWC_DTYPE_F16, scores, values, positions, dim, out);
+        mix_of(LWC_DTYPE_F16, scores, stride, n, values, positions, dim, out);
 }
 
 static void to_f16(const float *x, size_t count, uint16_t *out)

@@ -12,6 +12,8 @@ typedef __m256 lanes_vector;
 #define LANES_PANEL_VECTORS 2
 #define LANES_OUTER_BYTES (256u << 10)
 #define LANES_OUTER_LEAST 16
+#define LANES_MIX_LINES 2
+#define LANES_SCORES_VECTORS 1
 
 static inline lanes_vector lanes_zero(void)
 {

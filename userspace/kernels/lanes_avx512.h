@@ -12,6 +12,8 @@ typedef __m512 lanes_vector;
 #define LANES_PANEL_VECTORS 1
 #define LANES_OUTER_BYTES (512u << 10)
 #define LANES_OUTER_LEAST 48
+#define LANES_MIX_LINES 4
+#define LANES_SCORES_VECTORS 2
 
 static inline lanes_vector lanes_zero(void)
 {

@@ -84,9 +84,6 @@ outer_last(enum lwc_dtype dtype, const uint8_t *row, size_t c, size_t count)
     return outer_load(dtype, padded, 0);
 }
 
-/* The compiler keeps arrays in registers only if it unrolls all loops over them early. */
-#define OUTER_UNROLL _Pragma("GCC unroll 8")
-
 /* `count` columns of `rows` rows from c on to lines `at` floats behind to. */
 static inline __attribute__((always_inline)) void
 outer_square(enum lwc_dtype dtype, const uint8_t *from, size_t row_bytes, size_t rows, size_t c,
@@ -94,12 +91,12 @@ outer_square(enum lwc_dtype dtype, const uint8_t *from, size_t row_bytes, size_t
 {
     square_row square[SQUARE];
 
-    OUTER_UNROLL for (size_t r = 0; r < SQUARE; r++) square[r] =
+    LANES_UNROLL for (size_t r = 0; r < SQUARE; r++) square[r] =
         r >= rows         ? square_zero()
         : count == SQUARE ? outer_load(dtype, from + r * row_bytes, c)
                           : outer_last(dtype, from + r * row_bytes, c, count);
     square_transpose(square);
-    OUTER_UNROLL for (size_t i = 0; i < SQUARE; i++) if (i < count)
+    LANES_UNROLL for (size_t i = 0; i < SQUARE; i++) if (i < count)
         square_store(to[i] + at, square[i]);
 }
 
@@ -182,26 +179,26 @@ static void outer_pack_rows(enum lwc_dtype dtype, const uint8_t *weights, size_t
 }
 
 #define OUTER_EACH(r, rows, v, vectors)                                                            \
-    OUTER_UNROLL for (size_t r = 0; r < (rows); r++)                                               \
-        OUTER_UNROLL for (size_t v = 0; v < (vectors); v++)
+    LANES_UNROLL for (size_t r = 0; r < (rows); r++)                                               \
+        LANES_UNROLL for (size_t v = 0; v < (vectors); v++)
 
 /* Sums of one lane. */
 static inline __attribute__((always_inline)) void
 outer_lane(size_t rows, size_t vectors, const float *w, const float *x, size_t columns,
            lanes_vector acc[LANES_OUTER_ROWS][LANES_OUTER_VECTORS])
 {
-    OUTER_EACH(r, rows, v, vectors)
-    acc[r][v] = lanes_zero();
+    OUTER_EACH (r, rows, v, vectors)
+        acc[r][v] = lanes_zero();
     for (size_t c = 0; c < columns; c++, w += rows, x += vectors * LANES_WIDTH) {
         lanes_vector elements[LANES_OUTER_VECTORS];
 
-        OUTER_UNROLL for (size_t v = 0; v < vectors; v++)
+        LANES_UNROLL for (size_t v = 0; v < vectors; v++)
         {
             elements[v] = lanes_load(x + v * LANES_WIDTH);
             __builtin_prefetch(x + (LANES_OUTER_AHEAD * vectors + v) * LANES_WIDTH);
         }
-        OUTER_EACH(r, rows, v, vectors)
-        acc[r][v] = lanes_fma(lanes_set(w[r]), elements[v], acc[r][v]);
+        OUTER_EACH (r, rows, v, vectors)
+            acc[r][v] = lanes_fma(lanes_set(w[r]), elements[v], acc[r][v]);
     }
 }
 
@@ -219,13 +216,13 @@ outer_pair(size_t rows, size_t vectors, const struct outer_order *order, size_t 
                first);
     outer_lane(rows, vectors, w + rows * middle + SQUARE, x + vectors * LANES_WIDTH * middle,
                order->start[s + 2] - middle, second);
-    OUTER_EACH(r, rows, v, vectors)
-    second[r][v] = lanes_add(first[r][v], second[r][v]);
+    OUTER_EACH (r, rows, v, vectors)
+        second[r][v] = lanes_add(first[r][v], second[r][v]);
     for (; s >> (level + 1) & 1; level++)
-        OUTER_EACH(r, rows, v, vectors)
-    second[r][v] = lanes_add(lanes_load(sums->level[level][r][v]), second[r][v]);
-    OUTER_EACH(r, rows, v, vectors)
-    lanes_store(sums->level[level][r][v], second[r][v]);
+        OUTER_EACH (r, rows, v, vectors)
+            second[r][v] = lanes_add(lanes_load(sums->level[level][r][v]), second[r][v]);
+    OUTER_EACH (r, rows, v, vectors)
+        lanes_store(sums->level[level][r][v], second[r][v]);
 }
 
 static void outer_pair_of(size_t rows, size_t vectors, const struct outer_order *order, size_t s,

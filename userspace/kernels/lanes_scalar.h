@@ -14,6 +14,8 @@ typedef float lanes_vector;
 #define LANES_PANEL_VECTORS 1
 #define LANES_OUTER_BYTES (256u << 10)
 #define LANES_OUTER_LEAST SIZE_MAX
+#define LANES_MIX_LINES 1
+#define LANES_SCORES_VECTORS 1
 
 static inline lanes_vector lanes_zero(void)
 {
