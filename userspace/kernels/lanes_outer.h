@@ -5,7 +5,7 @@
  * A register holds one element of LANES_WIDTH activation vectors, and is
  * multiplied by one weight. For that, rows and vectors are transposed; those of
  * a lane (see kernels.h) lie together, and a lane's sums of a block, rows times
- * one or two registers of vectors, stay in registers over all of its columns.
+ * two registers of vectors, stay in registers over all of its columns.
  * Lanes come in the order in which the tree adds them: 0, 32, 16, 48, 8 ...,
  * so that it needs one sum of each of its levels. Two neighbours meet in
  * registers, for stores take time from multiplications (Zen 4: 512 bits cost as
@@ -17,6 +17,7 @@
 /* Rows and registers of vectors in a block. */
 #define LANES_OUTER_ROWS 6
 #define LANES_OUTER_VECTORS 2
+#define OUTER_WIDTH (LANES_OUTER_VECTORS * LANES_WIDTH)
 /* Blocks that multiply the same vectors while those are in the L1 cache. */
 #define LANES_OUTER_BLOCKS 6
 #define LANES_OUTER_LEVELS 6
@@ -54,13 +55,7 @@ static void outer_order(size_t cols, struct outer_order *order)
 /* The vectors of n that are multiplied by blocks; panels take the others. */
 static size_t outer_count(size_t n)
 {
-    return n < LANES_OUTER_LEAST ? 0 : n - n % LANES_WIDTH;
-}
-
-/* Registers of vectors in the block that begins with vector t of count. */
-static size_t outer_vectors(size_t count, size_t t)
-{
-    return count - t >= LANES_OUTER_VECTORS * LANES_WIDTH ? LANES_OUTER_VECTORS : 1;
+    return n < LANES_OUTER_LEAST ? 0 : n - n % OUTER_WIDTH;
 }
 
 static inline __attribute__((always_inline)) square_row outer_load(enum lwc_dtype dtype,
@@ -73,31 +68,33 @@ static inline __attribute__((always_inline)) square_row outer_load(enum lwc_dtyp
     return square_load((const float *)(const void *)(row + 4 * c));
 }
 
-/* The row's last columns from c on, fewer than SQUARE. */
-static inline __attribute__((always_inline)) square_row
-outer_last(enum lwc_dtype dtype, const uint8_t *row, size_t c, size_t count)
-{
-    size_t element = dtype == LWC_DTYPE_F32 ? 4 : 2;
-    uint8_t padded[SQUARE * 4] = {0};
-
-    memcpy(padded, row + c * element, count * element);
-    return outer_load(dtype, padded, 0);
-}
-
-/* `count` columns of `rows` rows from c on to lines `at` floats behind to. */
+/* SQUARE columns of `rows` rows from c on to lines `at` floats behind to. */
 static inline __attribute__((always_inline)) void
 outer_square(enum lwc_dtype dtype, const uint8_t *from, size_t row_bytes, size_t rows, size_t c,
-             size_t count, float *const to[SQUARE], size_t at)
+             float *const to[SQUARE], size_t at)
 {
     square_row square[SQUARE];
 
     LANES_UNROLL for (size_t r = 0; r < SQUARE; r++) square[r] =
-        r >= rows         ? square_zero()
-        : count == SQUARE ? outer_load(dtype, from + r * row_bytes, c)
-                          : outer_last(dtype, from + r * row_bytes, c, count);
+        r < rows ? outer_load(dtype, from + r * row_bytes, c) : square_zero();
     square_transpose(square);
-    LANES_UNROLL for (size_t i = 0; i < SQUARE; i++) if (i < count)
-        square_store(to[i] + at, square[i]);
+    LANES_UNROLL for (size_t i = 0; i < SQUARE; i++) square_store(to[i] + at, square[i]);
+}
+
+/* The rows' last columns from c on, fewer than SQUARE. */
+static __attribute__((__noinline__)) void outer_last(enum lwc_dtype dtype, const uint8_t *from,
+                                                     size_t row_bytes, size_t rows, size_t c,
+                                                     size_t count, float *const to[SQUARE],
+                                                     size_t at)
+{
+    size_t element = dtype == LWC_DTYPE_F32 ? 4 : 2;
+    float tail[LANES];
+
+    for (size_t r = 0; r < rows; r++) {
+        lanes_tail(dtype, from + r * row_bytes + c * element, count, tail);
+        for (size_t i = 0; i < count; i++)
+            to[i][at + r] = tail[i];
+    }
 }
 
 /*
@@ -113,9 +110,9 @@ outer_transpose(enum lwc_dtype dtype, const uint8_t *from, size_t row_bytes, siz
         size_t c = lane, at = 0;
 
         for (; c + SQUARE <= cols; c += LANES, at += step)
-            outer_square(dtype, from, row_bytes, rows, c, SQUARE, to + lane, at);
+            outer_square(dtype, from, row_bytes, rows, c, to + lane, at);
         if (c < cols)
-            outer_square(dtype, from, row_bytes, rows, c, cols - c, to + lane, at);
+            outer_last(dtype, from, row_bytes, rows, c, cols - c, to + lane, at);
     }
 }
 
@@ -130,20 +127,18 @@ static void outer_lines(const struct outer_order *order, float *out, size_t step
 /* Blocks of vectors, one after another; in each by lanes, columns, vectors. */
 static void outer_pack(const struct activations *in, size_t cols, float *out)
 {
-    size_t count = outer_count(in->n), vectors;
+    size_t count = outer_count(in->n);
     struct outer_order order;
     float *to[LANES];
 
     outer_order(cols, &order);
-    for (size_t t = 0; t < count; t += vectors * LANES_WIDTH) {
-        vectors = outer_vectors(count, t);
-        for (size_t i = 0; i < vectors * LANES_WIDTH; i += SQUARE) {
-            const float *x = in->x + (t + i) * in->x_stride;
+    for (size_t t = 0; t < count; t += SQUARE) {
+        const float *x = in->x + t * in->x_stride;
 
-            outer_lines(&order, out + t * cols + i, vectors * LANES_WIDTH, 0, to);
-            outer_transpose(LWC_DTYPE_F32, (const uint8_t *)x, in->x_stride * sizeof(float), SQUARE,
-                            cols, to, vectors * LANES_WIDTH);
-        }
+        outer_lines(&order, out + (t - t % OUTER_WIDTH) * cols + t % OUTER_WIDTH, OUTER_WIDTH, 0,
+                    to);
+        outer_transpose(LWC_DTYPE_F32, (const uint8_t *)x, in->x_stride * sizeof(float), SQUARE,
+                        cols, to, OUTER_WIDTH);
     }
 }
 
@@ -160,82 +155,68 @@ static void outer_pack_rows(enum lwc_dtype dtype, const uint8_t *weights, size_t
     float *to[LANES];
 
     outer_lines(order, out, rows, SQUARE, to);
-#define OUTER_CASE(of, count)                                                                      \
-    case (of)*LANES_OUTER_ROWS + (count)-1:                                                        \
-        outer_transpose(of, weights, row_bytes, count, cols, to, count);                           \
-        break
-#define OUTER_CASES(of)                                                                            \
-    OUTER_CASE(of, 1);                                                                             \
-    OUTER_CASE(of, 2);                                                                             \
-    OUTER_CASE(of, 3);                                                                             \
-    OUTER_CASE(of, 4);                                                                             \
-    OUTER_CASE(of, 5);                                                                             \
-    OUTER_CASE(of, 6)
-    switch ((size_t)dtype * LANES_OUTER_ROWS + rows - 1) {
-        OUTER_CASES(LWC_DTYPE_BF16);
-        OUTER_CASES(LWC_DTYPE_F16);
-        OUTER_CASES(LWC_DTYPE_F32);
-    }
+    if (dtype == LWC_DTYPE_BF16)
+        outer_transpose(LWC_DTYPE_BF16, weights, row_bytes, rows, cols, to, rows);
+    else if (dtype == LWC_DTYPE_F16)
+        outer_transpose(LWC_DTYPE_F16, weights, row_bytes, rows, cols, to, rows);
+    else
+        outer_transpose(LWC_DTYPE_F32, weights, row_bytes, rows, cols, to, rows);
 }
 
-#define OUTER_EACH(r, rows, v, vectors)                                                            \
+#define OUTER_EACH(r, rows, v)                                                                     \
     LANES_UNROLL for (size_t r = 0; r < (rows); r++)                                               \
-        LANES_UNROLL for (size_t v = 0; v < (vectors); v++)
+        LANES_UNROLL for (size_t v = 0; v < LANES_OUTER_VECTORS; v++)
 
 /* Sums of one lane. */
 static inline __attribute__((always_inline)) void
-outer_lane(size_t rows, size_t vectors, const float *w, const float *x, size_t columns,
+outer_lane(size_t rows, const float *w, const float *x, size_t columns,
            lanes_vector acc[LANES_OUTER_ROWS][LANES_OUTER_VECTORS])
 {
-    OUTER_EACH (r, rows, v, vectors)
+    OUTER_EACH (r, rows, v)
         acc[r][v] = lanes_zero();
-    for (size_t c = 0; c < columns; c++, w += rows, x += vectors * LANES_WIDTH) {
+    for (size_t c = 0; c < columns; c++, w += rows, x += OUTER_WIDTH) {
         lanes_vector elements[LANES_OUTER_VECTORS];
 
-        LANES_UNROLL for (size_t v = 0; v < vectors; v++)
+        LANES_UNROLL for (size_t v = 0; v < LANES_OUTER_VECTORS; v++)
         {
             elements[v] = lanes_load(x + v * LANES_WIDTH);
-            __builtin_prefetch(x + (LANES_OUTER_AHEAD * vectors + v) * LANES_WIDTH);
+            __builtin_prefetch(x + LANES_OUTER_AHEAD * OUTER_WIDTH + v * LANES_WIDTH);
         }
-        OUTER_EACH (r, rows, v, vectors)
+        OUTER_EACH (r, rows, v)
             acc[r][v] = lanes_fma(lanes_set(w[r]), elements[v], acc[r][v]);
     }
 }
 
 /* Two neighbours of the tree, then as much of it as they complete. */
 static inline __attribute__((always_inline)) void
-outer_pair(size_t rows, size_t vectors, const struct outer_order *order, size_t s, const float *w,
-           const float *x, struct outer_sums *sums)
+outer_pair(size_t rows, const struct outer_order *order, size_t s, const float *w, const float *x,
+           struct outer_sums *sums)
 {
     lanes_vector first[LANES_OUTER_ROWS][LANES_OUTER_VECTORS];
     lanes_vector second[LANES_OUTER_ROWS][LANES_OUTER_VECTORS];
     size_t start = order->start[s], middle = order->start[s + 1], level = 0;
 
     w += s * SQUARE;
-    outer_lane(rows, vectors, w + rows * start, x + vectors * LANES_WIDTH * start, middle - start,
-               first);
-    outer_lane(rows, vectors, w + rows * middle + SQUARE, x + vectors * LANES_WIDTH * middle,
+    outer_lane(rows, w + rows * start, x + OUTER_WIDTH * start, middle - start, first);
+    outer_lane(rows, w + rows * middle + SQUARE, x + OUTER_WIDTH * middle,
                order->start[s + 2] - middle, second);
-    OUTER_EACH (r, rows, v, vectors)
+    OUTER_EACH (r, rows, v)
         second[r][v] = lanes_add(first[r][v], second[r][v]);
     for (; s >> (level + 1) & 1; level++)
-        OUTER_EACH (r, rows, v, vectors)
+        OUTER_EACH (r, rows, v)
             second[r][v] = lanes_add(lanes_load(sums->level[level][r][v]), second[r][v]);
-    OUTER_EACH (r, rows, v, vectors)
+    OUTER_EACH (r, rows, v)
         lanes_store(sums->level[level][r][v], second[r][v]);
 }
 
-static void outer_pair_of(size_t rows, size_t vectors, const struct outer_order *order, size_t s,
-                          const float *w, const float *x, struct outer_sums *sums)
+static void outer_pair_of(size_t rows, const struct outer_order *order, size_t s, const float *w,
+                          const float *x, struct outer_sums *sums)
 {
 #define OUTER_PAIR(count)                                                                          \
-    case 2 * (count):                                                                              \
-        outer_pair(count, 1, order, s, w, x, sums);                                                \
-        break;                                                                                     \
-    case 2 * (count) + 1:                                                                          \
-        outer_pair(count, 2, order, s, w, x, sums);                                                \
+    case count:                                                                                    \
+        outer_pair(count, order, s, w, x, sums);                                                   \
         break
-    switch (2 * rows + vectors - 1) {
+    switch (rows) {
         OUTER_PAIR(1);
         OUTER_PAIR(2);
         OUTER_PAIR(3);
@@ -269,10 +250,9 @@ static void outer_cut(enum lwc_dtype dtype, const uint8_t *weights, size_t rows,
     }
 }
 
-static void outer_results(const struct outer_sums *sums, size_t rows, size_t vectors, float *y,
-                          size_t y_stride)
+static void outer_results(const struct outer_sums *sums, size_t rows, float *y, size_t y_stride)
 {
-    for (size_t t = 0; t < vectors * LANES_WIDTH; t++, y += y_stride)
+    for (size_t t = 0; t < OUTER_WIDTH; t++, y += y_stride)
         for (size_t r = 0; r < rows; r++)
             y[r] = lanes_canonical(
                 sums->level[LANES_OUTER_LEVELS - 1][r][t / LANES_WIDTH][t % LANES_WIDTH]);
@@ -305,14 +285,13 @@ static void lanes_outer(enum lwc_dtype dtype, const uint8_t *weights, size_t row
     for (size_t r = 0; r < rows; r += part) {
         part = rows - r < outer_rows_at_once(cols) ? rows - r : outer_rows_at_once(cols);
         outer_cut(dtype, weights + r * row_bytes, part, cols, &order, scratch, &cut);
-        for (size_t t = 0, vectors; t < count; t += vectors * LANES_WIDTH) {
-            vectors = outer_vectors(count, t);
+        for (size_t t = 0; t < count; t += OUTER_WIDTH) {
             for (size_t s = 0; s < LANES; s += 2)
                 for (size_t b = 0; b < cut.blocks; b++)
-                    outer_pair_of(cut.first[b + 1] - cut.first[b], vectors, &order, s, cut.w[b],
+                    outer_pair_of(cut.first[b + 1] - cut.first[b], &order, s, cut.w[b],
                                   in->packed + t * cols, &sums[b]);
             for (size_t b = 0; b < cut.blocks; b++)
-                outer_results(&sums[b], cut.first[b + 1] - cut.first[b], vectors,
+                outer_results(&sums[b], cut.first[b + 1] - cut.first[b],
                               out->y + t * out->y_stride + r + cut.first[b], out->y_stride);
         }
     }

@@ -4,7 +4,7 @@
  *
  * A head has so few elements that nearly all of a dot product is its tree. So a
  * register has one element of LANES_WIDTH queries, and the tree is gone through
- * depth first: what has not met yet, seven sums at most, stays in registers.
+ * depth first: what has not met yet stays in registers for eight lanes.
  */
 #ifndef LWC_LANES_SCORES_H
 #define LWC_LANES_SCORES_H
@@ -64,9 +64,28 @@ static inline __attribute__((always_inline)) void scores_64(const struct scoring
 SCORES_NODE(32, 64)
 SCORES_NODE(16, 32)
 SCORES_NODE(8, 16)
-SCORES_NODE(4, 8)
-SCORES_NODE(2, 4)
-SCORES_NODE(1, 2)
+
+/* All lanes: the tree's upper levels in memory. */
+static inline __attribute__((always_inline)) void scores_1(const struct scoring *in, size_t columns,
+                                                           float *const out[SCORES_KEYS])
+{
+    static const uint8_t lanes[8] = {0, 4, 2, 6, 1, 5, 3, 7};
+    _Alignas(64) float level[4][SCORES_KEYS][SCORES_QUERIES];
+
+    for (size_t i = 0; i < 8; i++) {
+        scores_sums acc;
+        size_t l = 0;
+
+        scores_8(in, lanes[i], columns, acc);
+        for (; i >> l & 1; l++)
+            SCORES_EACH (k, v)
+                acc[k][v] = lanes_add(lanes_load(level[l][k] + v * LANES_WIDTH), acc[k][v]);
+        SCORES_EACH (k, v)
+            lanes_store(level[l][k] + v * LANES_WIDTH, acc[k][v]);
+    }
+    for (size_t k = 0; k < SCORES_KEYS; k++)
+        memcpy(out[k], level[3][k], sizeof(level[3][k]));
+}
 
 /* Dot products of SCORES_SQUARE keys, of which `count` are there, with the queries. */
 static inline __attribute__((always_inline)) void
@@ -75,13 +94,13 @@ scores_keys(const float *keys, size_t count, size_t dim, size_t columns, const f
 {
     for (size_t k = 0; k < SCORES_SQUARE && k < count; k += SCORES_KEYS) {
         struct scoring in = {.queries = queries};
-        scores_sums acc;
+        float *out[SCORES_KEYS];
 
-        for (size_t i = 0; i < SCORES_KEYS; i++)
+        for (size_t i = 0; i < SCORES_KEYS; i++) {
             in.keys[i] = keys + (k + i < count ? k + i : k) * dim;
-        scores_1(&in, 0, columns, acc);
-        SCORES_EACH (i, v)
-            lanes_store(sums[k + i] + v * LANES_WIDTH, acc[i][v]);
+            out[i] = sums[k + i];
+        }
+        scores_1(&in, columns, out);
     }
 }
 
