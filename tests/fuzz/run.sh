@@ -5,8 +5,8 @@
 # what it learns in build-fuzz/corpus.
 # tests/fuzz/run.sh --minimise [NAME...]: write the corpora anew from what was learnt, as few and as small as cover the same.
 #
-# A new target is a file fuzz_NAME.c: it is linked with the library and the readers, or with what a line "Sources:" in
-# its first comment has instead of these; a line "Options:" has its libFuzzer options. memory_file.h is for what reads a file.
+# A new target is a file fuzz_NAME.c: it is linked with the library and the readers, or with what lines "Sources:" in
+# its first comment have instead of these; a line "Options:" has its libFuzzer options. memory_file.h is for what reads a file.
 cd "$(dirname "$0")/../.." || exit 1
 minimise=false seconds=40
 [ "${1:-}" = --minimise ] && { minimise=true; shift; }
