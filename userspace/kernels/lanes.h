@@ -26,7 +26,7 @@
 #define LANES_AHEAD_L2 8192
 #define LANES_AHEAD_L1 1024
 /* The compiler keeps arrays in registers only if it unrolls all loops over them early. */
-#define LANES_UNROLL _Pragma("GCC unroll 8")
+#define LANES_FOR(i, count) _Pragma("GCC unroll 8") for (size_t i = 0; i < (count); i++)
 
 static inline float lanes_canonical(float value)
 {

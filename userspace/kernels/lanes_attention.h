@@ -98,25 +98,24 @@ mix_block(enum lwc_dtype dtype, const struct mixing *to, const uint8_t *values, 
     size_t element = dtype == LWC_DTYPE_F32 ? 4 : 2;
     lanes_vector acc[LANES_MIX_LINES][LANES_MIX_VECTORS];
 
-    LANES_UNROLL for (size_t t = 0; t < lines; t++)
-        LANES_UNROLL for (size_t v = 0; v < vectors; v++) acc[t][v] =
-            lanes_load(to->out + t * to->dim + first + v * LANES_WIDTH);
+    LANES_FOR (t, lines)
+        LANES_FOR (v, vectors)
+            acc[t][v] = lanes_load(to->out + t * to->dim + first + v * LANES_WIDTH);
     for (size_t p = 0; p < positions; p++) {
         const uint8_t *at = values + p * to->dim * element;
         lanes_vector value[LANES_MIX_VECTORS];
 
-        LANES_UNROLL for (size_t v = 0; v < vectors; v++) value[v] =
-            lanes_weights(dtype, at, first + v * LANES_WIDTH);
-        LANES_UNROLL for (size_t t = 0; t < lines; t++)
-        {
+        LANES_FOR (v, vectors)
+            value[v] = lanes_weights(dtype, at, first + v * LANES_WIDTH);
+        LANES_FOR (t, lines) {
             lanes_vector score = lanes_set(to->scores[t * to->stride + p]);
 
-            LANES_UNROLL for (size_t v = 0; v < vectors; v++) acc[t][v] =
-                lanes_fma(score, value[v], acc[t][v]);
+            LANES_FOR (v, vectors)
+                acc[t][v] = lanes_fma(score, value[v], acc[t][v]);
         }
     }
-    LANES_UNROLL for (size_t t = 0; t < lines; t++)
-        LANES_UNROLL for (size_t v = 0; v < vectors; v++)
+    LANES_FOR (t, lines)
+        LANES_FOR (v, vectors)
             lanes_store(to->out + t * to->dim + first + v * LANES_WIDTH, acc[t][v]);
 }
 

@@ -75,10 +75,11 @@ outer_square(enum lwc_dtype dtype, const uint8_t *from, size_t row_bytes, size_t
 {
     square_row square[SQUARE];
 
-    LANES_UNROLL for (size_t r = 0; r < SQUARE; r++) square[r] =
-        r < rows ? outer_load(dtype, from + r * row_bytes, c) : square_zero();
+    LANES_FOR (r, SQUARE)
+        square[r] = r < rows ? outer_load(dtype, from + r * row_bytes, c) : square_zero();
     square_transpose(square);
-    LANES_UNROLL for (size_t i = 0; i < SQUARE; i++) square_store(to[i] + at, square[i]);
+    LANES_FOR (i, SQUARE)
+        square_store(to[i] + at, square[i]);
 }
 
 /* The rows' last columns from c on, fewer than SQUARE. */
@@ -164,8 +165,8 @@ static void outer_pack_rows(enum lwc_dtype dtype, const uint8_t *weights, size_t
 }
 
 #define OUTER_EACH(r, rows, v)                                                                     \
-    LANES_UNROLL for (size_t r = 0; r < (rows); r++)                                               \
-        LANES_UNROLL for (size_t v = 0; v < LANES_OUTER_VECTORS; v++)
+    LANES_FOR (r, rows)                                                                            \
+        LANES_FOR (v, LANES_OUTER_VECTORS)
 
 /* Sums of one lane. */
 static inline __attribute__((always_inline)) void
@@ -177,8 +178,7 @@ outer_lane(size_t rows, const float *w, const float *x, size_t columns,
     for (size_t c = 0; c < columns; c++, w += rows, x += OUTER_WIDTH) {
         lanes_vector elements[LANES_OUTER_VECTORS];
 
-        LANES_UNROLL for (size_t v = 0; v < LANES_OUTER_VECTORS; v++)
-        {
+        LANES_FOR (v, LANES_OUTER_VECTORS) {
             elements[v] = lanes_load(x + v * LANES_WIDTH);
             __builtin_prefetch(x + LANES_OUTER_AHEAD * OUTER_WIDTH + v * LANES_WIDTH);
         }

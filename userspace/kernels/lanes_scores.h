@@ -24,8 +24,8 @@ struct scoring {
 typedef lanes_vector scores_sums[SCORES_KEYS][LANES_SCORES_VECTORS];
 
 #define SCORES_EACH(k, v)                                                                          \
-    LANES_UNROLL for (size_t k = 0; k < SCORES_KEYS; k++)                                          \
-        LANES_UNROLL for (size_t v = 0; v < LANES_SCORES_VECTORS; v++)
+    LANES_FOR (k, SCORES_KEYS)                                                                     \
+        LANES_FOR (v, LANES_SCORES_VECTORS)
 
 /* Make it now: the compiler would make all lanes first, more than registers hold. */
 static inline __attribute__((always_inline)) void scores_now(scores_sums acc)
@@ -129,11 +129,10 @@ static void scores_lines(float sums[SCORES_SQUARE][SCORES_QUERIES], size_t keys,
         for (size_t k = 0; k < keys; k += SQUARE) {
             square_row square[SQUARE];
 
-            LANES_UNROLL for (size_t i = 0; i < SQUARE; i++) square[i] =
-                square_load(sums[k + i] + t);
+            LANES_FOR (i, SQUARE)
+                square[i] = square_load(sums[k + i] + t);
             square_transpose(square);
-            LANES_UNROLL for (size_t i = 0; i < SQUARE; i++)
-            {
+            LANES_FOR (i, SQUARE) {
                 if (t + i >= queries)
                     break;
                 if (keys - k >= SQUARE) {
