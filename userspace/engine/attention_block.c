@@ -13,8 +13,8 @@
 /* Queries of a block, and those from which on it is worth it. */
 #define QUERIES 64u
 #define QUERIES_LEAST 16u
-/* Beyond these, lines of a block would take too much memory. */
-#define LINES_BYTES (16ull << 20)
+/* What lines of a block may take: where contexts are long, a block has fewer queries. */
+#define LINES_BYTES (8ull << 20)
 
 bool attention_is_many(uint32_t queries)
 {
@@ -23,11 +23,11 @@ bool attention_is_many(uint32_t queries)
 
 uint32_t attention_lines(const struct transformer *t, uint32_t capacity)
 {
-    uint32_t heads = group_heads(t), lines = QUERIES / heads * heads;
+    uint64_t fit = LINES_BYTES / sizeof(float) / capacity;
+    uint32_t heads = group_heads(t), lines = fit < QUERIES ? (uint32_t)fit : QUERIES;
 
-    if (lines < 2 * heads || (uint64_t)lines * capacity * sizeof(float) > LINES_BYTES)
-        return heads;
-    return lines;
+    lines -= lines % heads;
+    return lines < 2 * heads || lines < QUERIES_LEAST ? heads : lines;
 }
 
 uint64_t attention_floats(const struct transformer *t, uint32_t capacity)
