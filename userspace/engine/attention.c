@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "attention.h"
 
-#include <math.h>
 #include <string.h>
+
+/* Positions of a cache that all heads of a group use before the next: what stays in L2. */
+#define POSITIONS_BLOCK 512u
 
 static void keep(const struct transformer *t, const float *from, uint8_t *cache, uint32_t position)
 {
@@ -88,11 +90,7 @@ int attention_place(struct transformer *t, uint32_t layer, struct failure *failu
     return pool_run(t->pool, t->row_count, place_part, &placing, failure);
 }
 
-/*
- * Some heads of a group for one row. Softmax takes scores by absolute position
- * in its lanes: what a window hides before its start is -inf from the last
- * multiple of 64 on, which adds nothing to a lane.
- */
+/* Some heads of a group for one row. */
 static void attend(const struct transformer *t, const struct attention_block *block, float *scores)
 {
     const struct kernels *kernels = t->kernels;
@@ -105,21 +103,17 @@ static void attend(const struct transformer *t, const struct attention_block *bl
     const uint8_t *keys = cache_of(t, row->sequence, block->layer, false, kv_head);
     const uint8_t *values = cache_of(t, row->sequence, block->layer, true, kv_head);
     size_t at = (size_t)block->row * t->queries_dim + (size_t)block->first * dim;
-    float scale = 1.0f / __builtin_sqrtf((float)dim);
 
     for (uint32_t p = start; p < end; p += POSITIONS_BLOCK) {
         uint32_t count = end - p < POSITIONS_BLOCK ? end - p : POSITIONS_BLOCK;
 
         for (uint32_t h = 0; h < heads; h++)
             kernels->scores(kv_dtype(t->kv), t->queries + at + (size_t)h * dim, keys + p * bytes,
-                            count, dim, scale,
+                            count, dim, score_scale(t),
                             scores + (size_t)h * t->scores_capacity + (p - base));
     }
-    for (uint32_t h = 0; h < heads; h++) {
-        for (uint32_t i = 0; i < hidden; i++)
-            scores[(size_t)h * t->scores_capacity + i] = -INFINITY;
-        kernels->softmax(scores + (size_t)h * t->scores_capacity, end - base);
-    }
+    for (uint32_t h = 0; h < heads; h++)
+        weigh_scores(t, scores + (size_t)h * t->scores_capacity, hidden, end - base);
     memset(t->mixed + at, 0, (size_t)heads * dim * sizeof(float));
     kernels->mix(kv_dtype(t->kv), scores + hidden, t->scores_capacity, heads,
                  values + start * bytes, end - start, dim, t->mixed + at);

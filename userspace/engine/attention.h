@@ -5,8 +5,7 @@
 
 #include "transformer_parts.h"
 
-/* Positions of a cache that all heads of a group use before the next: what stays in L2. */
-#define POSITIONS_BLOCK 512u
+#include <math.h>
 
 /* Heads of one group in rows that follow each other in a sequence. */
 struct attention_block {
@@ -35,6 +34,24 @@ static inline uint32_t sees_from(const struct transformer *t, uint32_t layer, ui
     uint32_t window = t->layers[layer].window;
 
     return window && window < end ? end - window : 0;
+}
+
+static inline float score_scale(const struct transformer *t)
+{
+    return 1.0f / __builtin_sqrtf((float)t->config->head_dim);
+}
+
+/*
+ * Scores of `count` positions to weights. Softmax takes them by absolute
+ * position in its lanes, so they begin at a multiple of 64: the first ones that
+ * a window hides become -inf, which adds nothing to a lane.
+ */
+static inline void weigh_scores(const struct transformer *t, float *scores, uint32_t hidden,
+                                uint32_t count)
+{
+    for (uint32_t i = 0; i < hidden; i++)
+        scores[i] = -INFINITY;
+    t->kernels->softmax(scores, count);
 }
 
 /* Lines of scores that a worker has room for: more than those of a group if many queries are

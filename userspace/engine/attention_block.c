@@ -7,7 +7,6 @@
  */
 #include "attention.h"
 
-#include <math.h>
 #include <string.h>
 
 /* Queries of a block, and those from which on it is worth it. */
@@ -107,7 +106,7 @@ static void mix_block(const struct mix *mix, uint32_t first)
         mix_rows(mix, i, 1, to, first + i);
 }
 
-/* As attend in attention.c does with the scores of one row. */
+/* Each line from where its own row's window begins. */
 static void weigh(const struct transformer *t, const struct attention_block *block,
                   const struct room *room, uint32_t first, uint32_t base)
 {
@@ -115,14 +114,11 @@ static void weigh(const struct transformer *t, const struct attention_block *blo
         uint32_t end = first + i, hidden = sees_from(t, block->layer, end) % 64;
         uint32_t own = sees_from(t, block->layer, end) - hidden;
 
-        for (uint32_t h = 0; h < block->heads; h++) {
-            float *line =
-                room->scores + ((size_t)i * block->heads + h) * t->scores_capacity + (own - base);
-
-            for (uint32_t p = 0; p < hidden; p++)
-                line[p] = -INFINITY;
-            t->kernels->softmax(line, end - own);
-        }
+        for (uint32_t h = 0; h < block->heads; h++)
+            weigh_scores(t,
+                         room->scores + ((size_t)i * block->heads + h) * t->scores_capacity +
+                             (own - base),
+                         hidden, end - own);
     }
 }
 
@@ -138,13 +134,9 @@ void attend_block(const struct transformer *t, const struct attention_block *blo
     struct activations queries = gather(t, block, &room);
     struct mix mix = {t, block, &room, cache_of(t, sequence, block->layer, true, kv_head), base};
 
-    for (uint32_t p = start; p < end; p += POSITIONS_BLOCK) {
-        struct products to = {room.scores + (p - base), t->scores_capacity};
-
-        t->kernels->scores_many(kv_dtype(t->kv), &queries, keys + p * bytes,
-                                end - p < POSITIONS_BLOCK ? end - p : POSITIONS_BLOCK, dim,
-                                1.0f / __builtin_sqrtf((float)dim), &to, room.scratch);
-    }
+    t->kernels->scores_many(
+        kv_dtype(t->kv), &queries, keys + start * bytes, end - start, dim, score_scale(t),
+        &(struct products){room.scores + (start - base), t->scores_capacity}, room.scratch);
     weigh(t, block, &room, first, base);
     memset(room.mixed, 0, block->rows * block->heads * dim * sizeof(float));
     mix_block(&mix, first);
